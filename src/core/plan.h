@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/config.h"
+#include "core/snapshot.h"
+
+/* What a configuration means for a snapshot: for every function its role, state and reason, and
+ * what is to be done, group by group. A plan points into the snapshot and the configuration that
+ * it was made from; both must outlive it. */
+
+typedef enum Action {
+        ACTION_NONE,
+        ACTION_BIND,       /* override, unbind from the present driver, bind to `target` */
+        ACTION_DETACH,     /* override DETACHED_OVERRIDE, unbind: stays without a driver */
+        ACTION_HOLD,       /* override only: keeps host drivers away until it is judged */
+        ACTION_RELEASE,    /* back to what the record says, else to the host's driver */
+        ACTION_PROBE_HOST, /* a VF of a PF with autoprobe off that no claim takes */
+        _ACTION_MAX,
+} Action;
+
+const char *action_to_string(Action action); /* "none" "bind" "detach" "hold" "release" "probe" */
+
+/* The driver name that nobody answers to. */
+#define DETACHED_OVERRIDE "vfio-bindd-detached"
+
+typedef struct MemberPlan {
+        const Device *device;
+        Role role;
+        State state; /* before the plan is carried out: pending where there is work */
+        Reason reason;
+        char *text; /* NULL, or a sentence: the thing in the way and a safe remedy */
+        const Claim *claim; /* NULL: none; a companion has its claim's */
+        const Match *match; /* the line that selected it, NULL: none */
+        Action action;
+        const char *target; /* driver after the action; NULL: none or the host's choice */
+} MemberPlan;
+
+typedef struct GroupPlan {
+        int64_t number; /* IOMMU group; -1: a function without one, alone */
+        MemberPlan *members; /* sorted by address, every function of the group, bridges too */
+        size_t n_members;
+        State state; /* of the group as a whole: the worst of what concerns it */
+        Reason reason;
+        char *text;
+        bool has_work;
+        const ClaimSettings *settings; /* of its claims, which agree; NULL: not claimed */
+        bool wants_node; /* claimed and all on VFIO, or going to be */
+} GroupPlan;
+
+typedef struct PhysicalFunctionPlan {
+        const Device *device;
+        const PhysicalFunction *section; /* NULL: only claims speak of its VFs */
+        bool autoprobe_off; /* write 0 to sriov_drivers_autoprobe unless it is 0 already */
+        bool set_num_vfs;
+        unsigned num_vfs;
+        State state;
+        Reason reason;
+        char *text;
+} PhysicalFunctionPlan;
+
+typedef struct ClaimPlan {
+        const Claim *claim;
+        State state; /* bound pending refused failed released …; see `partial` */
+        bool partial; /* some groups bound, others not */
+        bool absent;  /* nothing selected */
+        Reason reason;
+        char *text;
+        bool *missing; /* per Match line: selects nothing */
+        size_t n_functions; /* selected */
+} ClaimPlan;
+
+typedef struct Plan {
+        GroupPlan *groups; /* by number, then functions without group by address */
+        size_t n_groups;
+        PhysicalFunctionPlan *physical_functions; /* by address; those that we have to do with */
+        size_t n_physical_functions;
+        ClaimPlan *claims; /* as in the configuration */
+        size_t n_claims;
+} Plan;
+
+Plan *plan_free(Plan *plan);
+DEFINE_CLEANUP(Plan, plan_free)
+#define _cleanup_plan_ _cleanup_(plan_freep)
+
+bool plan_is_empty(const Plan *plan); /* nothing to do, PFs included */
+const MemberPlan *plan_find(const Plan *plan, const PciAddress *address, const GroupPlan **ret_group);
+const GroupPlan *plan_find_group(const Plan *plan, int64_t number);
+const PhysicalFunctionPlan *plan_find_physical_function(const Plan *plan, const PciAddress *pf);
+
+/* Stable text, one line a function, for golden tests and people:
+ *   group 14 pending
+ *     0000:01:00.0 selected pending bind nvme -> vfio-pci [gaming-gpu]
+ *     0000:01:00.1 companion pending bind - -> vfio-pci [gaming-gpu]
+ *   group 15 refused in-use-system: /dev/nvme1n1p2 is mounted on /srv. …
+ * Groups without any role are left out. Returns 0, -ENOMEM. */
+int plan_format(const Plan *plan, char **ret) _must_check_;

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/plan.h"
+
+/* The only place where anything is decided. Pure: the same snapshot, configuration and request
+ * give the same plan, and planning again after a plan was carried out gives an empty one. */
+
+typedef struct PlanRequest {
+        Stage stage;
+        bool may_unbind; /* early passes, apply, bind: host drivers may be unbound */
+        /* functions that may be unbound though may_unbind is false: they were hot-plugged or
+         * created just now */
+        const PciAddress *hotplugged;
+        size_t n_hotplugged;
+        bool prune; /* release what no claim selects any more */
+        /* if not NULL: work is planned only for groups with a function of these claims */
+        char *const *only_claims;
+        /* if not NULL: work is planned only for the group of this function */
+        const PciAddress *only_function;
+} PlanRequest;
+
+/* Returns 0, -ENOMEM. Refusals are data in the plan. */
+int planner_plan(const Snapshot *snapshot, const Config *config, const PlanRequest *request,
+        Plan **ret) _must_check_;
+
+/* How each claim's lines answer for one function, for Explain. */
+typedef struct Explanation {
+        const Claim *claim;
+        const Match *match;
+        const Term *term; /* NULL: the line as a whole */
+        Answer answer;
+        bool is_exclude;
+} Explanation;
+
+int planner_explain(const Snapshot *snapshot, const Config *config, Stage stage,
+        const Device *device, Explanation **ret, size_t *ret_n) _must_check_;

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/plan.h"
+#include "core/report.h"
+#include "exec/operations.h"
+
+/* Carries out plans: one disposable worker process per group, at most eight at a time, none of
+ * them ever waited for without a deadline. The worker does the group's transaction
+ * (exec/transaction.h) and says before every operation what it is about to do, so that when its
+ * deadline passes it is known where it is stuck. */
+
+typedef struct Executor Executor;
+
+typedef void (*ExecutorGroupDone)(void *userdata, const GroupReport *report);
+typedef void (*ExecutorPfDone)(void *userdata, const PhysicalFunctionReport *report);
+
+typedef struct ExecutorOptions {
+        Stage stage;
+        const char *config_digest; /* stored in the records */
+        unsigned max_workers;      /* 0: 8 */
+        ExecutorGroupDone group_done; /* may be NULL */
+        ExecutorPfDone physical_function_done; /* may be NULL */
+        void *userdata;
+} ExecutorOptions;
+
+/* Call once at the start of main, before threads, with main's argv: workers show up as
+ * "@vfio-bindd-worker", which also tells systemd's shutdown not to wait for them. */
+void executor_setup_process(int argc, char **argv);
+
+int executor_new(const Operations *operations, const ExecutorOptions *options, Executor **ret)
+        _must_check_;
+/* Kills and abandons what still runs. */
+Executor *executor_free(Executor *executor);
+DEFINE_CLEANUP(Executor, executor_free)
+
+/* Queues the work of a plan: physical functions first (their autoprobe must be off before VFs
+ * come; NumVFs after that), then all groups that have work. The plan, its snapshot and its
+ * configuration must live until executor_is_idle(). Returns 0, -ENOMEM. */
+int executor_add(Executor *executor, const Plan *plan) _must_check_;
+
+/* Readable when executor_dispatch() has something to do, a passed deadline included. */
+int executor_get_fd(Executor *executor);
+
+/* Does what is due without blocking, calls the callbacks of what ended. Returns 0 or a negative
+ * errno (the executor itself cannot go on). */
+int executor_dispatch(Executor *executor) _must_check_;
+
+bool executor_is_idle(const Executor *executor);
+bool executor_works_on(const Executor *executor, int64_t group);
+
+/* For programs without an event loop: dispatches until idle or until `timeout_usec` has passed
+ * in total; what is not done by then is abandoned and reported stuck (worker-timeout).
+ * Returns 0 or a negative errno. */
+int executor_run(Executor *executor, uint64_t timeout_usec, Report **ret) _must_check_;

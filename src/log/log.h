@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <syslog.h>
+
+#include "core/config.h"
+#include "core/plan.h"
+#include "core/report.h"
+
+/* Structured log: the journal's native socket; the kernel log where there is no journal yet;
+ * standard error for people. No libsystemd: the helper runs in the initramfs. */
+
+typedef enum LogTarget {
+        LOG_TARGET_AUTO, /* journal, else kmsg; standard error if that is a terminal */
+        LOG_TARGET_STDERR,
+        LOG_TARGET_NULL,
+} LogTarget;
+
+void log_open(const char *identifier, LogTarget target, Stage stage);
+void log_set_max_level(int level);
+int log_get_max_level(void);
+
+/* Fields are added by name and value pairs ended by NULL, before the message: any of
+ * VFIO_BIND_DEVICE VFIO_BIND_GROUP VFIO_BIND_CLAIM VFIO_BIND_REASON VFIO_BIND_FROM VFIO_BIND_TO;
+ * VFIO_BIND_STAGE is always there. message_id may be NULL. */
+typedef struct LogFields {
+        const char *message_id;
+        const PciAddress *device;
+        int64_t group; /* < 0: none; use LOG_FIELDS_NONE as the start */
+        const char *claim, *from, *to;
+        Reason reason;
+} LogFields;
+#define LOG_FIELDS_NONE ((LogFields){ .group = -1 })
+
+void log_full(int level, const LogFields *fields, const char *format, ...) _printf_(3, 4);
+#define log_error(...)   log_full(LOG_ERR, NULL, __VA_ARGS__)
+#define log_warning(...) log_full(LOG_WARNING, NULL, __VA_ARGS__)
+#define log_notice(...)  log_full(LOG_NOTICE, NULL, __VA_ARGS__)
+#define log_info(...)    log_full(LOG_INFO, NULL, __VA_ARGS__)
+#define log_debug(...)   log_full(LOG_DEBUG, NULL, __VA_ARGS__)
+
+/* The only places where configuration, plans and reports become log text (log/log-events.c). */
+void log_config(const Config *config);
+void log_plan(const Plan *plan, bool verbose); /* refusals; verbose: what would be done too */
+void log_group_report(const GroupReport *report, const GroupPlan *plan);
+void log_physical_function_report(const PhysicalFunctionReport *report);
