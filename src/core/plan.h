@@ -31,6 +31,8 @@ typedef struct MemberPlan {
         char *text; /* NULL, or a sentence: the thing in the way and a safe remedy */
         const Claim *claim; /* NULL: none; a companion has its claim's */
         const Match *match; /* the line that selected it, NULL: none */
+        bool fresh; /* appeared just now (hot-plug, VF creation): no driver now means none before */
+        Manual manual; /* what the record is to say when this was carried out */
         Action action;
         const char *target; /* driver after the action; NULL: none or the host's choice */
 } MemberPlan;
