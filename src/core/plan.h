@@ -15,10 +15,11 @@ typedef enum Action {
         ACTION_HOLD,       /* override only: keeps host drivers away until it is judged */
         ACTION_RELEASE,    /* back to what the record says, else to the host's driver */
         ACTION_PROBE_HOST, /* a VF of a PF with autoprobe off that no claim takes */
+        ACTION_ADOPT,      /* on its target already: record, node and links only, no /sys write */
         _ACTION_MAX,
 } Action;
 
-const char *action_to_string(Action action); /* "none" "bind" "detach" "hold" "release" "probe" */
+const char *action_to_string(Action action); /* "none" "bind" "detach" "hold" "release" "probe" "adopt" */
 
 /* The driver name that nobody answers to. */
 #define DETACHED_OVERRIDE "vfio-bindd-detached"
@@ -31,6 +32,7 @@ typedef struct MemberPlan {
         char *text; /* NULL, or a sentence: the thing in the way and a safe remedy */
         const Claim *claim; /* NULL: none; a companion has its claim's */
         const Match *match; /* the line that selected it, NULL: none */
+        unsigned allow_in_use; /* bits 1 << InUse, for the guard's second look */
         bool fresh; /* appeared just now (hot-plug, VF creation): no driver now means none before */
         Manual manual; /* what the record is to say when this was carried out */
         Action action;

@@ -137,4 +137,5 @@ enum {
         SNAPSHOT_FACT_INTERFACES   = 1U << 4, /* interfaces */
         SNAPSHOT_FACT_USES         = 1U << 5, /* uses (the guard) */
         SNAPSHOT_FACT_DETAILS      = 1U << 6, /* the details for display */
+        SNAPSHOT_FACT_VFIO_DRIVERS = 1U << 7, /* vfio_driver (a claim says Driver=auto) */
 };

@@ -79,11 +79,13 @@ typedef struct Device {
         uint32_t sriov_total_vfs;     /* 0: not a PF */
         uint32_t sriov_offset, sriov_stride;
         uint16_t sriov_vf_device;
+        int sriov_autoprobe; /* PF: 0, 1 (always read); -1: not there */
 
         Fact physical_slot;
         Fact serial;           /* 16 lower-case hex digits */
         Fact vendor_name, device_name;
         FactList host_drivers; /* modules whose alias matches, vfio ones left out */
+        Fact vfio_driver;      /* what Driver=auto means for it: the driver's name */
         FactList interfaces;   /* network interfaces directly below */
         char *modalias;        /* never NULL */
 
@@ -97,7 +99,6 @@ typedef struct Device {
         int numa_node; /* -1: none */
         bool boot_vga;
         char **reset_methods;
-        int sriov_autoprobe; /* PF: 0, 1; -1: not there or not read */
         int64_t vfio_device; /* M of /sys/.../vfio-dev/vfioM, -1: none */
 } Device;
 
