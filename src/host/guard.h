@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/snapshot.h"
+#include "host/host.h"
+
+/* What the running host needs: passive, reads /proc and /sys only. */
+
+/* Fills the uses of every device of the snapshot, replacing what was there. What cannot be looked
+ * at counts as in use (IN_USE_BLIND). Returns 0, -ENOMEM. */
+int guard_scan(const Host *host, Snapshot *snapshot) _must_check_;
+
+/* One function, right before the first write. `allow` is a set of 1 << InUse; system use and what
+ * cannot be looked at are never allowed. *ret: NULL free, else a sentence that names the thing in
+ * the way and a safe remedy. Returns 0, -ENODEV if the function is gone, another negative errno. */
+int guard_check(const Host *host, const PciAddress *address, unsigned allow, char **ret)
+        _must_check_;

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "host/host.h"
+
+/* Kernel modules by libkmod: those of the running kernel, or of the one that a saved tree has.
+ * "-" and "_" in module names are alike; names that are returned have "_". */
+
+/* Loads a module and what it depends on, unless it is there already or built in. Blacklists do not
+ * count (it was asked for by name), and `install` lines of modprobe.d are not run: the module
+ * itself is inserted. May block: workers only. -ENOENT: no such module; -EOPNOTSUPP: not this
+ * machine's own tree. */
+int modules_load(const Host *host, const char *name) _must_check_;
+
+/* Modules whose alias fits a modalias ("pci:v…"), vfio ones left out; sorted, NULL if none.
+ * Returns 0 or a negative errno (-ENOENT: no module index). */
+int modules_host_drivers(const Host *host, const char *modalias, char ***ret) _must_check_;
+
+/* The variant driver module that fits best ("vfio_pci:" aliases, fewest wildcards; ties: name),
+ * "vfio_pci" if none fits better. */
+int modules_best_vfio_driver(const Host *host, const char *modalias, char **ret) _must_check_;
+
+/* The PCI driver name of a loaded module: /sys/module/M/drivers/pci:*. -ENOENT: it is not loaded,
+ * or has none. */
+int modules_driver_name(const Host *host, const char *module, char **ret) _must_check_;
+
+/* Has a vfio_pci: alias, or is vfio_pci. */
+bool modules_is_vfio(const Host *host, const char *module);

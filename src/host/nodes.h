@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <sys/types.h>
+
+#include "core/pci-address.h"
+#include "host/host.h"
+
+/* /dev/vfio: owner, mode and links of nodes. */
+
+typedef struct NodeRequest {
+        int64_t group;
+        const char *user, *user_group; /* names or decimal numbers */
+        mode_t mode;
+        bool use_name_service; /* else /etc/passwd and /etc/group only */
+} NodeRequest;
+
+/* Sets owner and mode of /dev/vfio/GROUP: opened with O_PATH, rdev checked against
+ * /sys/class/vfio/GROUP/dev, then group, mode, owner. An unknown account leaves root 0600 and
+ * gives -ENXIO. -ENOENT: no node (yet); -ENODEV: what stands there is not the group's node;
+ * -EINVAL: a mode beyond 0660. */
+int node_apply(const Host *host, const NodeRequest *request) _must_check_;
+int node_secure(const Host *host, int64_t group) _must_check_; /* root 0600; no node is success */
+
+/* Makes /dev/vfio/by-address/ADDRESS and, unless claim is NULL, /dev/vfio/by-claim/CLAIM/ADDRESS,
+ * both to the group's node; /dev/vfio/devices/by-address/ADDRESS too where the kernel has device
+ * nodes. Links of this function below other claims are removed. */
+int node_link(const Host *host, const PciAddress *address, int64_t group, const char *claim)
+        _must_check_;
+/* Removes every link of the function, and directories of claims that are empty then. */
+int node_unlink(const Host *host, const PciAddress *address) _must_check_;
+
+typedef struct NodeStatus {
+        bool exists;
+        uid_t uid;
+        gid_t gid;
+        mode_t mode; /* permission bits */
+} NodeStatus;
+int node_status(const Host *host, int64_t group, NodeStatus *ret) _must_check_;
