@@ -2,13 +2,19 @@
 #pragma once
 
 #include "core/planner.h"
-#include "host/host.h"
+#include "host/nodes.h"
 
 /* The daemon's state: configuration, last snapshot, last plan; reconcile = scan, plan, execute,
  * publish. Knows nothing of D-Bus; bus/ watches it through ManagerListener. */
 
 typedef struct sd_event sd_event;
 typedef struct Manager Manager;
+
+/* The node of one IOMMU group, as the file system shows it. */
+typedef struct GroupNode {
+        int64_t group;
+        NodeStatus status; /* exists is true */
+} GroupNode;
 
 /* One moment, complete and never changed after it is published. Counted references. */
 typedef struct View {
@@ -20,6 +26,14 @@ typedef struct View {
         bool settled;       /* the boot's claims are settled */
         const char *state;  /* "starting" "running" "degraded" */
         unsigned n_bound, n_refused, n_failed, n_stuck, n_absent, n_pending; /* claims */
+
+        GroupNode *nodes; /* the /dev/vfio/N that exist, sorted by group */
+        size_t n_nodes;
+        bool has_device_nodes; /* /dev/vfio/devices exists: this kernel makes device nodes */
+        /* The words of DESIGN §10; static strings; NULL: nobody looked, shown as "unknown". */
+        const char *interrupt_remapping;    /* "yes" "no" */
+        const char *initramfs_state;        /* "current" "stale" "missing" "unused" */
+        const char *booted_initramfs_state; /* of the initramfs that this boot came from */
 } View;
 
 View *view_ref(View *view);
@@ -53,16 +67,52 @@ typedef void (*ManagerApplyDone)(void *userdata, int error, const ApplyResult *r
 typedef struct ApplyRequest {
         char *const *claims; /* NULL or empty: all */
         bool prune;
-        const PciAddress *function; /* NULL: all */
+        const PciAddress *function; /* NULL: all; else the group of this function */
+        /* With `function` only, a request by hand that is honoured until reboot or removal:
+         * MANUAL_BOUND binds its whole group, MANUAL_RELEASED gives it back, MANUAL_NONE carries
+         * out what the claims want. */
+        Manual manual;
+        /* MANUAL_BOUND, each in place of what the claim or [Defaults] says: */
+        const char *driver;      /* NULL: as configured; not checked by the caller */
+        int companions;          /* a CompanionPolicy, -1: as configured */
+        unsigned allow_in_use;   /* bits 1 << InUse, beside the claim's; for `function` alone;
+                                  * never IN_USE_SYSTEM, IN_USE_VFIO, IN_USE_BLIND */
+        /* MANUAL_RELEASED: leave the functions without a driver, under no override. */
+        bool no_probe;
+        /* manager_plan() only: what the early pass of the next boot would do, were the hardware
+         * as it is now and no driver bound; requests by hand do not count. */
+        bool next_boot;
 } ApplyRequest;
+#define APPLY_REQUEST_ALL ((ApplyRequest){ .companions = -1 })
 
-/* Plans with may_unbind and carries it out; done is called once when every group concerned has
- * settled (error 0), or with -EBUSY if a group concerned is being worked on already. The work
- * goes on if the caller is gone: the caller cancels only its callback (manager_forget_apply).
- * Returns an identifier > 0, or a negative errno (done is not called then). */
+/* Plans with may_unbind and carries it out; done is called once, from the event loop and never
+ * from within this function, when every group concerned has settled and the view shows it
+ * (error 0), or with -EBUSY if a group concerned is being worked on already, -ENOENT if there is
+ * no such function or claim. The work goes on if the caller is gone: the caller cancels only its
+ * callback (manager_forget_apply). The request is copied.
+ * Returns an identifier > 0, or a negative errno, the two above among them (done is not called
+ * then). */
 int64_t manager_apply(Manager *manager, const ApplyRequest *request, ManagerApplyDone done,
         void *userdata);
 void manager_forget_apply(Manager *manager, int64_t identifier);
 
-/* A dry run with may_unbind on the last snapshot. */
-int manager_plan(Manager *manager, bool prune, Plan **ret);
+/* A dry run of a request, with may_unbind, on the snapshot of the present view; the plan points
+ * into that view. `manual` must be MANUAL_NONE. Returns 0, -ENODATA before the first scan, or
+ * another negative errno. */
+int manager_plan(Manager *manager, const ApplyRequest *request, Plan **ret);
+
+/* Who has the node of a group open: one entry for a process. */
+typedef struct Holder {
+        uint32_t pid;
+        const char *command; /* "" where it could not be read, as below */
+        const char *unit;    /* systemd unit of its control group */
+        const char *machine; /* name that systemd-machined or its command line gives it */
+} Holder;
+typedef void (*ManagerHoldersDone)(void *userdata, int error, const Holder *holders, size_t n);
+
+/* Looks for holders of /dev/vfio/GROUP and of its functions' device nodes, in a process of its
+ * own. `done` is called once, from the event loop and never from within this function.
+ * Returns an identifier > 0, or a negative errno (done is not called then). */
+int64_t manager_list_holders(Manager *manager, int64_t group, ManagerHoldersDone done,
+        void *userdata);
+void manager_forget_holders(Manager *manager, int64_t identifier);
