@@ -92,6 +92,8 @@ Config *config_free(Config *config);
 DEFINE_CLEANUP(Config, config_free)
 #define _cleanup_config_ _cleanup_(config_freep)
 
+void claim_done(Claim *claim);
+void physical_function_done(PhysicalFunction *function);
 void claim_settings_done(ClaimSettings *settings);
 int claim_settings_copy(const ClaimSettings *from, ClaimSettings *ret) _must_check_;
 
@@ -104,6 +106,10 @@ bool config_name_is_valid(const char *name);
 /* The union of match_needed_facts() over all lines, and SNAPSHOT_FACT_USES if there is a claim. */
 unsigned config_needed_facts(const Config *config);
 
-/* Lookup for MatchContext: userdata is the Config. */
-bool config_lookup_physical_function(void *userdata, const char *name, const Device *device,
-        Answer *ret);
+/* Computes `digest` anew, after a change. Locations, comments and the order of keys do not count.
+ * Returns 0, -ENOMEM. */
+int config_update_digest(Config *config) _must_check_;
+
+/* Lookup for MatchContext: userdata is the Config. Lines of a section with an error count too. */
+bool config_lookup_physical_function(const MatchContext *context, const char *name,
+        const Device *device, Answer *ret);

@@ -98,16 +98,19 @@ typedef enum Answer {
 
 const char *answer_to_string(Answer answer); /* "no" "unknown" "yes" "ambiguous" */
 
-/* Names of [PhysicalFunction NAME] sections and what they select, for pf=NAME. */
-typedef bool (*PhysicalFunctionLookup)(void *userdata, const char *name, const Device *device,
-        Answer *ret);
+typedef struct MatchContext MatchContext;
 
-typedef struct MatchContext {
+/* Names of [PhysicalFunction NAME] sections and whether they select `device`, for pf=NAME.
+ * Returns false if there is no such section. */
+typedef bool (*PhysicalFunctionLookup)(const MatchContext *context, const char *name,
+        const Device *device, Answer *ret);
+
+struct MatchContext {
         const Snapshot *snapshot;
         Stage stage;
         PhysicalFunctionLookup lookup; /* may be NULL */
         void *userdata;
-} MatchContext;
+};
 
 /* Does this function fulfil the term / all conditions of the line? Guards do not count.
  * A "no" beats an "unknown", which beats a "yes". Cheap: compares, allocates nothing. */
