@@ -263,7 +263,7 @@ rig_check_devices() {
            [ "${rig_vendor#0x}:${rig_device#0x}" = "$rig_ids" ]; then
             continue
         fi
-        fail "rig: $rig_ids at $rig_address" "not there" "$(ls /sys/bus/pci/devices)"
+        fail "rig-topology $rig_ids" "not at $rig_address" "$(ls /sys/bus/pci/devices)"
     done < /rig/devices
 }
 

@@ -11,7 +11,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from rig import cpio
 from rig.guests import GUEST_FILES
@@ -130,22 +130,32 @@ def enablement(files: Files, units: list[str]) -> Files:
 
 
 def rig_files(
-    script: Path, environment: Mapping[str, str], devices: Mapping[str, str], in_systemd: bool
+    script: Path, environment: Mapping[str, str], devices: Mapping[str, str]
 ) -> Files:
     """The rig's own files: /rig with library, scenario script and environment.
 
     `devices` maps the address of each function present at boot to its `vendor:device`.
     """
-    files: Files = {
+    return {
         "/rig/lib.sh": cpio.Entry.file((GUEST_FILES / "lib.sh").read_bytes()),
         "/rig/start": cpio.Entry.file((GUEST_FILES / "start").read_bytes(), 0o755),
         "/rig/guest.sh": cpio.Entry.file(script.read_bytes(), 0o755),
         "/rig/env": cpio.Entry.file("".join(f"{k}='{v}'\n" for k, v in environment.items())),
         "/rig/devices": cpio.Entry.file("".join(f"{k} {v}\n" for k, v in devices.items())),
     }
-    if in_systemd:
-        unit = "/etc/systemd/system/rig.service"
-        wanted = "/etc/systemd/system/multi-user.target.wants/rig.service"
-        files[unit] = cpio.Entry.file((GUEST_FILES / "rig.service").read_bytes())
-        files[wanted] = cpio.Entry.symlink(str(PurePosixPath("../rig.service")))
-    return files
+
+
+def service_files() -> Files:
+    """The unit that runs the scenario's script under systemd."""
+    unit = "/etc/systemd/system/rig.service"
+    wanted = "/etc/systemd/system/multi-user.target.wants/rig.service"
+    return {
+        unit: cpio.Entry.file((GUEST_FILES / "rig.service").read_bytes()),
+        wanted: cpio.Entry.symlink("../rig.service"),
+    }
+
+
+def shell_files() -> Files:
+    """A login as root on the serial console without a password."""
+    drop_in = "/etc/systemd/system/serial-getty@ttyS0.service.d/rig.conf"
+    return {drop_in: cpio.Entry.file((GUEST_FILES / "autologin.conf").read_bytes())}

@@ -1,0 +1,175 @@
+"""Running scenarios: boots each on each guest, judges, keeps the files."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from rig import cpio, overlay, qemu, topology
+from rig.channel import Results
+from rig.guests import Image
+from rig.report import Report, Summary
+from rig.scenario import Boot, Scenario, ScenarioError
+
+# Without mitigations of processor bugs an emulated processor is a third faster.
+COMMON_ARGUMENTS = "console=ttyS0 loglevel=4 panic=-1 mitigations=off"
+SYSTEM_ARGUMENTS = "root=/dev/vda rootfstype=ext4 ro apparmor=0 systemd.show_status=auto"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the command line says about a run."""
+
+    results: Path
+    tree: Path | None = None
+    keep: bool = False
+    jobs: int = 1
+
+
+def run(
+    scenarios: Sequence[Scenario], images: Sequence[Image], options: Options, summary: Summary
+) -> None:
+    """Runs every scenario on every guest it is for, `options.jobs` side by side."""
+    pairs = [
+        (scenario, image)
+        for image in images
+        for scenario in scenarios
+        if scenario.guests is None or image.guest.name in scenario.guests
+    ]
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        futures = [pool.submit(_run_pair, *pair, options, summary) for pair in pairs]
+        for future in futures:
+            future.result()
+
+
+def prepare(
+    scenario: Scenario,
+    boot: Boot,
+    image: Image,
+    tree: Path | None,
+    directory: Path,
+    interactive: bool = False,
+) -> qemu.Machine:
+    """Makes everything a boot needs in `directory`; interactive ones start no script.
+
+    Raises TopologyError, OverlayError or ScenarioError.
+    """
+    this = scenario.resolved(boot)
+    hardware = topology.plan(this.topology)
+    names = hardware.environment()
+    in_systemd = this.tier == "system"
+    files: overlay.Files = {}
+    if this.tree and tree is not None:
+        files |= overlay.from_tree(tree)
+    if this.enable:
+        if tree is None:
+            raise ScenarioError("needs the installed project: --tree DESTDIR")
+        files |= overlay.enablement(files, list(this.units))
+    if (this.folder / "files").is_dir():
+        files |= overlay.from_tree(this.folder / "files", names)
+    files |= overlay.from_mapping(this.files, names, this.folder)
+    environment = {
+        **names,
+        "BOOT": boot.name,
+        "TIER": this.tier,
+        "GUEST": image.guest.name,
+        "SCENARIO": this.name,
+    }
+    script = this.folder / this.script
+    files |= overlay.rig_files(script, environment, hardware.present)
+    if in_systemd:
+        files |= overlay.shell_files() if interactive else overlay.service_files()
+
+    base = image.initramfs(this.initramfs if in_systemd else "kernel")
+    initrd = directory / "initrd"
+    shutil.copyfile(base, initrd)
+    with initrd.open("r+b") as output:
+        output.seek(0, 2)
+        output.write(b"\0" * (-output.tell() % 512))
+        cpio.write(output, files, "/rig/overlay" if in_systemd else "")
+    kernel_args = f"{this.kernel_args} rig.shell" if interactive else this.kernel_args
+    arguments = [COMMON_ARGUMENTS, SYSTEM_ARGUMENTS if in_systemd else "", kernel_args]
+    return qemu.Machine(
+        kernel=image.kernel,
+        initrd=initrd,
+        arguments=" ".join(part for part in arguments if part),
+        hardware=hardware,
+        disk=image.disk if in_systemd else None,
+        memory=this.memory,
+    )
+
+
+def shell(image: Image, scenario: Scenario, boot_name: str | None, tree: Path | None) -> int:
+    """Gives a person the serial console of a guest with a scenario's files and hardware."""
+    boots = {boot.name: boot for boot in scenario.boots}
+    boot = boots[boot_name] if boot_name else scenario.boots[0]
+    with tempfile.TemporaryDirectory(prefix="vfio-bindd-vm-") as temporary, image.held():
+        machine = prepare(scenario, boot, image, tree, Path(temporary), interactive=True)
+        with qemu.VirtualMachine(machine, Path(temporary), interactive=True) as guest:
+            guest.interact()
+    return 0
+
+
+def _run_pair(scenario: Scenario, image: Image, options: Options, summary: Summary) -> None:
+    where = f"{image.guest.name} {scenario.name}"
+    results: dict[str, Results] = {}
+    with image.held():
+        for boot in scenario.boots:
+            report = Report(where if len(scenario.boots) == 1 else f"{where}/{boot.name}")
+            directory = options.results / image.guest.name / scenario.name / boot.name
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir(parents=True)
+            outcome = _run_boot(scenario, boot, image, options, directory, report, summary)
+            summary.add(report)
+            if outcome is None:
+                return
+            results[boot.name] = outcome
+    if scenario.check:
+        report = Report(f"{where}/check")
+        try:
+            scenario.check(results, report)
+        except Exception as error:  # A scenario's code, not ours: report it, run the others.
+            report.fail("check()", f"{type(error).__name__}: {error}")
+        summary.add(report)
+
+
+def _run_boot(
+    scenario: Scenario,
+    boot: Boot,
+    image: Image,
+    options: Options,
+    directory: Path,
+    report: Report,
+    summary: Summary,
+) -> Results | None:
+    """Runs one boot; None if it could not be."""
+    try:
+        machine = prepare(scenario, boot, image, options.tree, directory)
+    except ScenarioError as error:
+        report.skip("boot", str(error))
+        return None
+    except (topology.TopologyError, overlay.OverlayError) as error:
+        report.fail("preparation", str(error))
+        return None
+    for model, prop in machine.hardware.needs:
+        if missing := qemu.missing_feature(model, prop):
+            report.skip("boot", missing)
+            return None
+    deadline = boot.deadline or scenario.deadline
+    with qemu.VirtualMachine(machine, directory) as guest:
+        guest.run(deadline)
+    results = guest.results
+    (directory / "results.txt").write_text(
+        "".join(f"info {text}\n" for text in results.infos)
+        + "".join(f"{check.outcome} {check.name}: {check.why}\n" for check in results.checks)
+    )
+    report.add(results.checks)
+    summary.note(f"{report.where}: {guest.seconds:.0f} s, files in {directory}")
+    if not options.keep:
+        for path in (machine.initrd, *directory.glob("*.raw")):
+            path.unlink()
+    return results
