@@ -59,6 +59,7 @@ DeviceRecord *device_record_free(DeviceRecord *record)
         free(record->original_driver);
         free(record->original_override);
         free(record->original_power_control);
+        free(record->original_autoprobe);
         free(record->target_driver);
         free(record->claim);
         free(record->config_digest);

@@ -42,6 +42,7 @@ typedef struct DeviceRecord {
         char *original_driver;        /* NULL: none */
         char *original_override;      /* NULL: none */
         char *original_power_control; /* NULL: not there */
+        char *original_autoprobe;     /* PF, sriov_drivers_autoprobe; NULL: not changed by us */
         /* how we got it */
         Provenance provenance;
         Stage stage;
