@@ -16,7 +16,13 @@ typedef enum LogTarget {
         LOG_TARGET_NULL,
 } LogTarget;
 
+/* identifier: the program's name (SYSLOG_IDENTIFIER=), must live on. Opens nothing that can fail:
+ * where a record goes is found out for each record, and a full journal is never waited for. */
 void log_open(const char *identifier, LogTarget target, Stage stage);
+void log_close(void);
+/* Other places than /run/systemd/journal/socket and /dev/kmsg (tests); both must live on. */
+void log_set_paths(const char *journal_socket, const char *kernel_log);
+/* Records above this level (LOG_INFO at first) are dropped. */
 void log_set_max_level(int level);
 int log_get_max_level(void);
 
@@ -40,7 +46,17 @@ void log_full(int level, const LogFields *fields, const char *format, ...) _prin
 #define log_debug(...)   log_full(LOG_DEBUG, NULL, __VA_ARGS__)
 
 /* The only places where configuration, plans and reports become log text (log/log-events.c). */
+
+/* Every diagnostic, "file:line:column: message". */
 void log_config(const Config *config);
-void log_plan(const Plan *plan, bool verbose); /* refusals; verbose: what would be done too */
+/* One line for each function that a claim selects and that is not as it should be, one for each
+ * physical function likewise, and the absent claims. verbose: also what would be done. */
+void log_plan(const Plan *plan, bool verbose);
+/* One line for each function that was worked on. `plan` is the one that was carried out (names
+ * ids and claims), or NULL. */
 void log_group_report(const GroupReport *report, const GroupPlan *plan);
 void log_physical_function_report(const PhysicalFunctionReport *report);
+/* Why nothing is done: `why` is the word on the kernel command line ("vfio_bindd=off"). */
+void log_switched_off(const char *why, bool plan_only);
+/* The node of a group could not be given its owner, mode or links. text: a sentence. */
+void log_node_problem(int64_t group, Reason reason, const char *text);

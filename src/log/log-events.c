@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "log/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "log/message-ids.h"
+#include "util/strings.h"
+
+/* The words in which people read what happened. A line names the function first, then what came
+ * of it, then the thing in the way and a remedy, then the line of the configuration. */
+
+#define LINE_MAX_TEXT 1024
+
+typedef struct Outcome {
+        int level;
+        const char *message_id;
+        const char *phrase; /* "bound to", "not bound" … */
+} Outcome;
+
+static Outcome outcome_of(State state)
+{
+        switch (state) {
+        case STATE_BOUND:
+                return (Outcome){ LOG_NOTICE, MESSAGE_DEVICE_BOUND, "bound" };
+        case STATE_DETACHED:
+                return (Outcome){ LOG_NOTICE, MESSAGE_DEVICE_DETACHED, "detached" };
+        case STATE_UNCLAIMED:
+        case STATE_RELEASED:
+        case STATE_GAVE_BACK:
+                return (Outcome){ LOG_NOTICE, MESSAGE_DEVICE_RELEASED, "given back" };
+        case STATE_FAILED:
+                return (Outcome){ LOG_ERR, MESSAGE_DEVICE_FAILED, "not bound" };
+        case STATE_STUCK:
+                return (Outcome){ LOG_ERR, MESSAGE_DEVICE_STUCK, "stuck" };
+        case STATE_DRIFTED:
+                return (Outcome){ LOG_WARNING, MESSAGE_DEVICE_DRIFTED, "drifted" };
+        case STATE_PENDING:
+        case STATE_BINDING:
+        case STATE_RELEASING:
+                return (Outcome){ LOG_INFO, MESSAGE_DEVICE_PENDING, "waiting" };
+        case STATE_REFUSED:
+        default:
+                return (Outcome){ LOG_WARNING, MESSAGE_DEVICE_REFUSED, "not bound" };
+        }
+}
+
+/* "0000:03:00.0 (1b36:0010)"; the ids only where the function is at hand. */
+static const char *subject(const PciAddress *address, const Device *device, char text[static 40])
+{
+        char name[PCI_ADDRESS_TEXT_MAX];
+
+        pci_address_format(address, name);
+        if (device)
+                (void) snprintf(text, 40, "%s (%04x:%04x)", name, device->vendor, device->device);
+        else
+                (void) snprintf(text, 40, "%s", name);
+        return text;
+}
+
+/* Adds " (file:line)." to a sentence, before its full stop, unless it names that place itself. */
+static void sentence_with_place(const char *sentence, const Location *location, char *text,
+        size_t size)
+{
+        char place[512] = "";
+        size_t length = strlen(sentence);
+
+        if (length > 0 && sentence[length - 1] == '.')
+                length--;
+        if (location && location->file)
+                (void) snprintf(place, sizeof(place), "%s:%u", location->file, location->line);
+        if (*place && !strstr(sentence, place))
+                (void) snprintf(text, size, "%.*s (%s).", (int) length, sentence, place);
+        else
+                (void) snprintf(text, size, "%.*s.", (int) length, sentence);
+}
+
+static const Location *member_location(const MemberPlan *member)
+{
+        if (!member)
+                return NULL;
+        if (member->match)
+                return &member->match->location;
+        return member->claim ? &member->claim->location : NULL;
+}
+
+void log_config(const Config *config)
+{
+        for (size_t i = 0; i < config->diagnostics.n_items; i++) {
+                const Diagnostic *diagnostic = &config->diagnostics.items[i];
+                LogFields fields = LOG_FIELDS_NONE;
+                _cleanup_free_ char *text = NULL;
+
+                fields.message_id = diagnostic->is_error ? MESSAGE_CONFIG_ERROR :
+                                                           MESSAGE_CONFIG_WARNING;
+                if (diagnostic->is_error)
+                        fields.reason = REASON_CONFIG_ERROR;
+                if (diagnostic->section)
+                        fields.claim = startswith(diagnostic->section, "Claim ");
+                if (diagnostic_format(diagnostic, &text) < 0)
+                        continue;
+                log_full(diagnostic->is_error ? LOG_ERR : LOG_WARNING, &fields, "%s", text);
+        }
+}
+
+static LogFields member_fields(const GroupPlan *group, const MemberPlan *member)
+{
+        LogFields fields = LOG_FIELDS_NONE;
+
+        fields.device = &member->device->address;
+        fields.group = group->number;
+        fields.claim = member->claim ? member->claim->name : NULL;
+        fields.reason = member->reason;
+        fields.from = member->device->driver;
+        fields.to = member->target;
+        return fields;
+}
+
+static bool group_has_selected(const GroupPlan *group)
+{
+        for (size_t i = 0; i < group->n_members; i++)
+                if (group->members[i].role == ROLE_SELECTED)
+                        return true;
+        return false;
+}
+
+/* Of a group that was refused, each selected function has a line, which carries the group's
+ * reason; the others speak only where there is no selected one (two claims in conflict). */
+static bool is_worth_a_line(const GroupPlan *group, const MemberPlan *member)
+{
+        if (member->action != ACTION_NONE && member->reason == REASON_NONE)
+                return false;
+        if (member->reason == REASON_NONE && member->state != STATE_STUCK)
+                return false;
+        return member->role == ROLE_SELECTED || !group_has_selected(group);
+}
+
+static void log_member_refusal(const GroupPlan *group, const MemberPlan *member)
+{
+        LogFields fields = member_fields(group, member);
+        Outcome outcome = outcome_of(member->state);
+        char name[40], text[LINE_MAX_TEXT];
+        const char *sentence = member->text;
+
+        if (member->state == STATE_BOUND) /* bound, yet something is to be said about it */
+                outcome.level = LOG_WARNING;
+        if (member->reason == REASON_GROUP_REFUSED && group->reason != REASON_NONE) {
+                fields.reason = group->reason;
+                sentence = group->text ? group->text : sentence;
+        }
+        if (!sentence)
+                sentence = reason_to_string(fields.reason);
+        fields.message_id = outcome.message_id;
+        sentence_with_place(sentence, member_location(member), text, sizeof(text));
+        log_full(outcome.level, &fields, "%s %s: %s",
+                subject(&member->device->address, member->device, name), outcome.phrase, text);
+}
+
+static void log_member_work(const GroupPlan *group, const MemberPlan *member)
+{
+        LogFields fields = member_fields(group, member);
+        const char *from = member->device->driver;
+        char name[40];
+
+        fields.message_id = MESSAGE_PLANNED;
+        subject(&member->device->address, member->device, name);
+        switch (member->action) {
+        case ACTION_BIND:
+                log_full(LOG_NOTICE, &fields, "%s would be bound to %s%s%s.", name, member->target,
+                        from ? ", taken from " : "", from ? from : "");
+                break;
+        case ACTION_DETACH:
+                log_full(LOG_NOTICE, &fields, "%s would be left without a driver%s%s.", name,
+                        from ? ", taken from " : "", from ? from : "");
+                break;
+        case ACTION_HOLD:
+                log_full(LOG_NOTICE, &fields, "%s would be kept from host drivers.", name);
+                break;
+        case ACTION_RELEASE:
+        case ACTION_PROBE_HOST:
+                log_full(LOG_NOTICE, &fields, "%s would be given to the host.", name);
+                break;
+        case ACTION_NONE:
+        default:
+                break;
+        }
+}
+
+static void log_physical_function_plan(const PhysicalFunctionPlan *plan, bool verbose)
+{
+        LogFields fields = LOG_FIELDS_NONE;
+        char name[40], text[LINE_MAX_TEXT];
+
+        fields.device = &plan->device->address;
+        fields.group = plan->device->group;
+        fields.reason = plan->reason;
+        subject(&plan->device->address, plan->device, name);
+        if (plan->reason != REASON_NONE) {
+                fields.message_id = MESSAGE_PF_NOT_CONFIGURED;
+                sentence_with_place(plan->text ? plan->text : reason_to_string(plan->reason),
+                        plan->section ? &plan->section->location : NULL, text, sizeof(text));
+                log_full(LOG_WARNING, &fields, "%s virtual functions: %s", name, text);
+        }
+        if (!verbose)
+                return;
+        fields.message_id = MESSAGE_PLANNED;
+        if (plan->autoprobe_off)
+                log_full(LOG_NOTICE, &fields,
+                        "%s would have automatic probing of its virtual functions turned off.",
+                        name);
+        if (plan->set_num_vfs)
+                log_full(LOG_NOTICE, &fields, "%s would get %u virtual functions.", name,
+                        plan->num_vfs);
+}
+
+static void log_absent_claim(const ClaimPlan *plan)
+{
+        LogFields fields = LOG_FIELDS_NONE;
+        char text[LINE_MAX_TEXT];
+
+        fields.message_id = MESSAGE_CLAIM_ABSENT;
+        fields.claim = plan->claim->name;
+        fields.reason = REASON_ABSENT;
+        sentence_with_place(plan->text ? plan->text : "no such function is present.",
+                &plan->claim->location, text, sizeof(text));
+        log_full(LOG_INFO, &fields, "Claim %s: %s", plan->claim->name, text);
+}
+
+void log_plan(const Plan *plan, bool verbose)
+{
+        for (size_t i = 0; i < plan->n_groups; i++)
+                for (size_t j = 0; j < plan->groups[i].n_members; j++) {
+                        const GroupPlan *group = &plan->groups[i];
+                        const MemberPlan *member = &group->members[j];
+
+                        if (is_worth_a_line(group, member))
+                                log_member_refusal(group, member);
+                        if (verbose)
+                                log_member_work(group, member);
+                }
+        for (size_t i = 0; i < plan->n_physical_functions; i++)
+                log_physical_function_plan(&plan->physical_functions[i], verbose);
+        for (size_t i = 0; i < plan->n_claims; i++)
+                if (plan->claims[i].absent)
+                        log_absent_claim(&plan->claims[i]);
+}
+
+static const MemberPlan *find_member(const GroupPlan *plan, const PciAddress *address)
+{
+        for (size_t i = 0; plan && i < plan->n_members; i++)
+                if (pci_address_equal(&plan->members[i].device->address, address))
+                        return &plan->members[i];
+        return NULL;
+}
+
+/* What was achieved: "bound to vfio-pci, taken from nvme". */
+static void describe_success(const MemberReport *report, const char *phrase, char *text,
+        size_t size)
+{
+        bool moved = report->from[0] && !streq(report->from, report->to);
+
+        (void) snprintf(text, size, "%s%s%s%s%s", phrase, report->to[0] ? " to " : "", report->to,
+                moved ? ", taken from " : "", moved ? report->from : "");
+}
+
+static bool state_is_success(State state)
+{
+        return state == STATE_BOUND || state == STATE_DETACHED || state == STATE_RELEASED ||
+                state == STATE_UNCLAIMED || state == STATE_GAVE_BACK;
+}
+
+static void log_member_report(const GroupReport *group, const MemberReport *report,
+        const MemberPlan *member)
+{
+        Outcome outcome = outcome_of(report->state);
+        LogFields fields = {
+                .message_id = outcome.message_id,
+                .device = &report->address,
+                .group = group->number,
+                .claim = member && member->claim ? member->claim->name : NULL,
+                .reason = report->reason,
+                .from = report->from,
+                .to = report->to,
+        };
+        const char *sentence = report->text[0] ? report->text : group->text;
+        char name[40], text[LINE_MAX_TEXT], done[192];
+
+        subject(&report->address, member ? member->device : NULL, name);
+        if (isempty(sentence))
+                sentence = reason_to_string(report->reason);
+        sentence_with_place(sentence, member_location(member), text, sizeof(text));
+        if (!state_is_success(report->state)) {
+                log_full(outcome.level, &fields, "%s %s: %s", name, outcome.phrase, text);
+                return;
+        }
+        describe_success(report, outcome.phrase, done, sizeof(done));
+        if (report->reason == REASON_NONE)
+                log_full(outcome.level, &fields, "%s %s.", name, done);
+        else
+                log_full(LOG_WARNING, &fields, "%s %s, but: %s", name, done, text);
+}
+
+void log_group_report(const GroupReport *report, const GroupPlan *plan)
+{
+        for (size_t i = 0; i < report->n_members; i++)
+                log_member_report(report, &report->members[i],
+                        find_member(plan, &report->members[i].address));
+}
+
+void log_physical_function_report(const PhysicalFunctionReport *report)
+{
+        bool good = report->reason == REASON_NONE && report->error >= 0;
+        LogFields fields = LOG_FIELDS_NONE;
+
+        fields.message_id = good ? MESSAGE_PF_CONFIGURED : MESSAGE_PF_NOT_CONFIGURED;
+        fields.device = &report->address;
+        fields.reason = report->reason;
+        if (good)
+                log_full(LOG_NOTICE, &fields, "%s virtual functions: %s",
+                        PCI_ADDRESS_TEXT(&report->address),
+                        report->text[0] ? report->text : "set up.");
+        else
+                log_full(LOG_WARNING, &fields, "%s virtual functions: %s",
+                        PCI_ADDRESS_TEXT(&report->address),
+                        report->text[0] ? report->text : reason_to_string(report->reason));
+}
+
+void log_switched_off(const char *why, bool plan_only)
+{
+        LogFields fields = LOG_FIELDS_NONE;
+
+        fields.message_id = MESSAGE_SWITCHED_OFF;
+        fields.reason = REASON_DISABLED_BY_KERNEL_COMMAND_LINE;
+        log_full(LOG_NOTICE, &fields,
+                plan_only ? "Nothing is touched, only planned: %s." : "Nothing is done: %s.",
+                why ? why : "vfio_bindd=off");
+}
+
+void log_node_problem(int64_t group, Reason reason, const char *text)
+{
+        LogFields fields = LOG_FIELDS_NONE;
+
+        fields.message_id = MESSAGE_NODE_NOT_SET;
+        fields.group = group;
+        fields.reason = reason;
+        log_full(LOG_WARNING, &fields, "/dev/vfio/%" PRIi64 ": %s", group, text);
+}
