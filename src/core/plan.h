@@ -35,6 +35,7 @@ typedef struct MemberPlan {
         unsigned allow_in_use; /* bits 1 << InUse, for the guard's second look */
         bool fresh; /* appeared just now (hot-plug, VF creation): no driver now means none before */
         Manual manual; /* what the record is to say when this was carried out */
+        bool no_probe; /* ACTION_RELEASE: leave it without a driver */
         Action action;
         const char *target; /* driver after the action; NULL: none or the host's choice */
 } MemberPlan;
@@ -55,6 +56,7 @@ typedef struct PhysicalFunctionPlan {
         const Device *device;
         const PhysicalFunction *section; /* NULL: only claims speak of its VFs */
         bool autoprobe_off; /* write 0 to sriov_drivers_autoprobe unless it is 0 already */
+        bool autoprobe_restore; /* nothing of ours speaks of its VFs any more: back to the record */
         bool set_num_vfs;
         unsigned num_vfs;
         State state;
@@ -85,6 +87,10 @@ typedef struct Plan {
 Plan *plan_free(Plan *plan);
 DEFINE_CLEANUP(Plan, plan_free)
 #define _cleanup_plan_ _cleanup_(plan_freep)
+
+/* The claim's state as D-Bus and command line name it: bound partial pending refused absent
+ * failed disabled error, and stuck, released, drifted where that is what all its functions are. */
+const char *claim_plan_state(const ClaimPlan *claim);
 
 bool plan_is_empty(const Plan *plan); /* nothing to do, PFs included */
 const MemberPlan *plan_find(const Plan *plan, const PciAddress *address, const GroupPlan **ret_group);

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+
+#include "core/planner-internal.h"
+#include "util/array.h"
+#include "util/strings.h"
+
+/* What came of each claim: the sum of what came of its functions. */
+
+static unsigned claim_weight(State state)
+{
+        switch (state) {
+        case STATE_STUCK:
+                return 9;
+        case STATE_FAILED:
+                return 8;
+        case STATE_REFUSED:
+                return 7;
+        case STATE_DRIFTED:
+                return 6;
+        case STATE_BINDING:
+                return 5;
+        case STATE_PENDING:
+                return 4;
+        case STATE_GAVE_BACK:
+                return 3;
+        case STATE_RELEASED:
+                return 2;
+        case STATE_BOUND:
+                return 1;
+        default:
+                return 0;
+        }
+}
+
+/* The claim's reason is that of its worst function; a function that only follows its group says
+ * what the group says. */
+static int take_over(ClaimPlan *claim, const GroupPlan *group, const MemberPlan *member)
+{
+        bool follows = member->reason == REASON_GROUP_REFUSED || !member->text;
+        const char *text = follows && group->text ? group->text : member->text;
+        Reason reason = member->reason == REASON_GROUP_REFUSED ? group->reason : member->reason;
+
+        claim->state = member->state;
+        claim->reason = reason;
+        return replace_string(&claim->text, text);
+}
+
+static int add_function(ClaimPlan *claim, const GroupPlan *group, const MemberPlan *member,
+        bool *bound, bool *other)
+{
+        claim->n_functions++;
+        if (member->state == STATE_BOUND)
+                *bound = true;
+        else
+                *other = true;
+        if (claim->n_functions > 1 && claim_weight(member->state) <= claim_weight(claim->state))
+                return 0;
+        return take_over(claim, group, member);
+}
+
+/* planner_plan() made plan->claims parallel to config->claims. */
+static ClaimPlan *plan_of(const Planning *planning, const Claim *claim)
+{
+        return &planning->plan->claims[claim - planning->config->claims];
+}
+
+static int sum_up_functions(const Planning *planning, bool *bound, bool *other)
+{
+        for (size_t i = 0; i < planning->plan->n_groups; i++) {
+                const GroupPlan *group = &planning->plan->groups[i];
+
+                for (size_t j = 0; j < group->n_members; j++) {
+                        const MemberPlan *member = &group->members[j];
+                        size_t k;
+                        int r;
+
+                        if (!member->claim || member->role == ROLE_COMPANION)
+                                continue;
+                        k = (size_t) (member->claim - planning->config->claims);
+                        r = add_function(plan_of(planning, member->claim), group, member, &bound[k],
+                                &other[k]);
+                        if (r < 0)
+                                return r;
+                        if (planning_selection(planning, member->device)->verdict !=
+                            VERDICT_CONFLICT)
+                                continue;
+                        k = (size_t) (planning_selection(planning, member->device)->other -
+                                      planning->config->claims);
+                        r = add_function(&planning->plan->claims[k], group, member, &bound[k],
+                                &other[k]);
+                        if (r < 0)
+                                return r;
+                }
+        }
+        return 0;
+}
+
+static Answer line_answer(const Planning *planning, const Match *match,
+        const Device **ret_elsewhere)
+{
+        MatchContext context = { .snapshot = planning->snapshot,
+                                 .stage = planning->request->stage,
+                                 .lookup = config_lookup_physical_function,
+                                 .userdata = (void *) planning->config };
+        Answer best = ANSWER_NO;
+
+        for (size_t i = 0; i < planning->snapshot->n_devices; i++) {
+                const Device *device = &planning->snapshot->devices[i];
+                Answer answer;
+
+                if (device->is_bridge)
+                        continue;
+                answer = match_evaluate(match, &context, device);
+                if (answer == ANSWER_YES)
+                        return ANSWER_YES;
+                if (answer == ANSWER_AMBIGUOUS || (answer == ANSWER_UNKNOWN && best == ANSWER_NO))
+                        best = answer;
+        }
+        if (best == ANSWER_NO)
+                *ret_elsewhere = match_find_identity(match, planning->snapshot);
+        return best;
+}
+
+static int describe_absent(ClaimPlan *claim, bool ambiguous, const Match *moved,
+        const Device *elsewhere)
+{
+        if (ambiguous) {
+                claim->reason = REASON_AMBIGUOUS;
+                return replace_string(&claim->text,
+                        "a path= fits more than one function and therefore selects none");
+        }
+        claim->reason = REASON_ABSENT;
+        free(claim->text);
+        claim->text = NULL;
+        if (elsewhere)
+                return format_string(&claim->text,
+                        "nothing in this machine matches; what \"%s\" expects is now at %s",
+                        moved->text, PCI_ADDRESS_TEXT(&elsewhere->address));
+        return format_string(&claim->text, "nothing in this machine matches %s",
+                claim->claim->n_matches > 0 ? claim->claim->matches[0]->text : "it");
+}
+
+/* Which lines select nothing; and, if none selects anything, why. */
+static int check_lines(const Planning *planning, ClaimPlan *claim)
+{
+        const Claim *section = claim->claim;
+        const Device *elsewhere = NULL;
+        const Match *moved = NULL;
+        bool ambiguous = false, unknown = false;
+
+        for (size_t i = 0; i < section->n_matches; i++) {
+                const Device *found = NULL;
+                Answer answer = line_answer(planning, section->matches[i], &found);
+
+                claim->missing[i] = answer != ANSWER_YES;
+                ambiguous = ambiguous || answer == ANSWER_AMBIGUOUS;
+                unknown = unknown || answer == ANSWER_UNKNOWN;
+                if (found && !elsewhere) {
+                        elsewhere = found;
+                        moved = section->matches[i];
+                }
+        }
+        if (claim->n_functions > 0 || section->has_error || !section->enabled)
+                return 0;
+        if (unknown) {
+                claim->state = STATE_PENDING;
+                claim->reason = REASON_DEFERRED_TO_NEXT_STAGE;
+                return 0;
+        }
+        claim->absent = true;
+        return describe_absent(claim, ambiguous, moved, elsewhere);
+}
+
+static int allocate(const Planning *planning)
+{
+        const Config *config = planning->config;
+
+        planning->plan->claims = calloc(config->n_claims + 1, sizeof(ClaimPlan));
+        if (!planning->plan->claims)
+                return -ENOMEM;
+        for (size_t i = 0; i < config->n_claims; i++) {
+                ClaimPlan *claim = &planning->plan->claims[i];
+
+                claim->claim = &config->claims[i];
+                claim->missing = calloc(config->claims[i].n_matches + 1, sizeof(bool));
+                if (!claim->missing)
+                        return -ENOMEM;
+                planning->plan->n_claims++;
+        }
+        return 0;
+}
+
+static int finish_claim(const Planning *planning, ClaimPlan *claim, bool bound, bool other)
+{
+        int r;
+
+        claim->partial = bound && other;
+        r = check_lines(planning, claim);
+        if (r < 0)
+                return r;
+        if (claim->claim->has_error) {
+                claim->state = STATE_FAILED;
+                claim->reason = REASON_CONFIG_ERROR;
+                return replace_string(&claim->text, "its section has errors, see the journal");
+        }
+        if (claim->claim->is_skipped) {
+                claim->absent = false;
+                claim->state = STATE_UNCLAIMED;
+                claim->reason = REASON_DISABLED_BY_KERNEL_COMMAND_LINE;
+                return replace_string(&claim->text,
+                        "vfio_bindd.skip= on the kernel command line names it");
+        }
+        return 0;
+}
+
+int planner_summarize_claims(const Planning *planning)
+{
+        _cleanup_free_ bool *bound = calloc(planning->config->n_claims + 1, sizeof(bool));
+        _cleanup_free_ bool *other = calloc(planning->config->n_claims + 1, sizeof(bool));
+        int r;
+
+        if (!bound || !other)
+                return -ENOMEM;
+
+        r = allocate(planning);
+        if (r < 0)
+                return r;
+        r = sum_up_functions(planning, bound, other);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < planning->config->n_claims; i++) {
+                r = finish_claim(planning, &planning->plan->claims[i], bound[i], other[i]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}

@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+
+#include "core/planner-internal.h"
+#include "util/strings.h"
+
+/* One IOMMU group: whole or not at all. */
+
+static bool is_fresh(const PlanRequest *request, const Device *device)
+{
+        for (size_t i = 0; i < request->n_hotplugged; i++)
+                if (pci_address_equal(&request->hotplugged[i], &device->address))
+                        return true;
+        return device->record && device->record->hotplug_pending;
+}
+
+static State recorded_state(const Device *device)
+{
+        return device->record ? device->record->state : STATE_UNCLAIMED;
+}
+
+static Manual recorded_manual(const Device *device)
+{
+        return device->record ? device->record->manual : MANUAL_NONE;
+}
+
+static bool decided_under(const Device *device, const Config *config)
+{
+        return device->record && streq_null(device->record->config_digest, config->digest);
+}
+
+static bool holds(const GroupPlan *group, const PciAddress *address)
+{
+        for (size_t i = 0; address && i < group->n_members; i++)
+                if (pci_address_equal(&group->members[i].device->address, address))
+                        return true;
+        return false;
+}
+
+static bool is_requested(const Planning *planning, const GroupPlan *group, Manual manual)
+{
+        return planning->request->manual == manual &&
+               holds(group, planning->request->manual_function);
+}
+
+static bool is_asked_for(const Planning *planning, const Device *device)
+{
+        const PlanRequest *request = planning->request;
+
+        return request->manual == MANUAL_BOUND && request->manual_function &&
+               pci_address_equal(request->manual_function, &device->address);
+}
+
+static void classify_member(const Planning *planning, MemberPlan *member)
+{
+        const Device *device = member->device;
+        const Selection *selection = planning_selection(planning, device);
+
+        member->fresh = is_fresh(planning->request, device);
+        member->manual = recorded_manual(device);
+        if (device->is_bridge) {
+                member->role = ROLE_BRIDGE;
+                return;
+        }
+
+        switch (selection->verdict) {
+        case VERDICT_SELECTED:
+        case VERDICT_CONFLICT:
+        case VERDICT_DEFERRED:
+                member->role = selection->verdict == VERDICT_DEFERRED ? ROLE_NONE : ROLE_SELECTED;
+                member->claim = selection->claim;
+                member->match = selection->match;
+                member->allow_in_use = selection->claim->allow_in_use;
+                return;
+        case VERDICT_EXCLUDED:
+                member->role = ROLE_EXCLUDED;
+                return;
+        case VERDICT_RESERVED:
+                member->role = ROLE_EXCLUDED;
+                member->claim = selection->claim;
+                return;
+        case VERDICT_NOT_SELECTED:
+                break;
+        }
+        /* bound without a claim: asked for now, or before; lasts until release or reboot */
+        if (is_asked_for(planning, device))
+                member->allow_in_use = planning->request->manual_allow_in_use;
+        else if (recorded_manual(device) != MANUAL_BOUND)
+                return;
+        member->role = ROLE_SELECTED;
+}
+
+static const ClaimSettings *member_settings(const Planning *planning, const MemberPlan *member)
+{
+        if (member->claim)
+                return &member->claim->settings;
+        if (is_asked_for(planning, member->device))
+                return planning->request->manual_settings;
+        return &planning->config->defaults;
+}
+
+/* Returns the settings of the group's claims (the first one's; that they agree is checked with
+ * the refusals), NULL if nothing is selected. Endpoints beside a selected one are companions. */
+static const ClaimSettings *classify(const Planning *planning, GroupPlan *group)
+{
+        const ClaimSettings *settings = NULL;
+        const Claim *claim = NULL;
+
+        for (size_t i = 0; i < group->n_members; i++) {
+                MemberPlan *member = &group->members[i];
+
+                classify_member(planning, member);
+                if (member->role != ROLE_SELECTED || settings)
+                        continue;
+                claim = member->claim;
+                settings = member_settings(planning, member);
+        }
+        if (!settings)
+                return NULL;
+
+        for (size_t i = 0; i < group->n_members; i++) {
+                MemberPlan *member = &group->members[i];
+
+                if (member->role != ROLE_NONE ||
+                    planning_selection(planning, member->device)->verdict == VERDICT_DEFERRED)
+                        continue;
+                member->role = ROLE_COMPANION;
+                member->claim = claim;
+        }
+        return settings;
+}
+
+/* Moves with the group: is to end on the target driver, or detached. */
+static bool takes_part(const MemberPlan *member)
+{
+        if (member->role == ROLE_SELECTED)
+                return true;
+        return member->role == ROLE_COMPANION && !planner_is_ignorable(member->device);
+}
+
+static const char *target_driver(const MemberPlan *member, const ClaimSettings *settings)
+{
+        if (member->role == ROLE_COMPANION && settings->companions == COMPANIONS_DETACH)
+                return NULL;
+        if (!member->claim && member->manual == MANUAL_BOUND && member->device->record &&
+            !isempty(member->device->record->manual_driver))
+                return member->device->record->manual_driver;
+        if (streq(settings->driver, "auto"))
+                return isempty(member->device->vfio_driver.text) ? "vfio-pci"
+                                                                 : member->device->vfio_driver.text;
+        return settings->driver;
+}
+
+/* Ours already: nothing in /sys needs to change. */
+static bool is_in_place(const MemberPlan *member)
+{
+        if (!member->target)
+                return !member->device->driver &&
+                       recorded_state(member->device) == STATE_DETACHED;
+        return streq_null(member->device->driver, member->target);
+}
+
+static void set_pending(MemberPlan *member, Reason reason)
+{
+        member->state = STATE_PENDING;
+        member->reason = reason;
+}
+
+static void keep_in_place(const Planning *planning, MemberPlan *member)
+{
+        const DeviceRecord *record = member->device->record;
+        const char *claim = member->claim ? member->claim->name : NULL;
+
+        member->state = member->target ? STATE_BOUND : STATE_DETACHED;
+        if (record && record->reason == REASON_ACCOUNT_UNKNOWN)
+                member->reason = REASON_ACCOUNT_UNKNOWN;
+        if (record && record->state == member->state && !record->hotplug_pending &&
+            record->manual == member->manual && streq_null(record->claim, claim) &&
+            decided_under(member->device, planning->config))
+                return;
+        member->action = ACTION_ADOPT;
+}
+
+/* Without a driver now: may it be bound without anybody asking? Returns false if something went
+ * before that only a request (apply, bind) may repeat. */
+static bool may_bind_driverless(const Planning *planning, MemberPlan *member)
+{
+        const DeviceRecord *record = member->device->record;
+        State state = recorded_state(member->device);
+
+        if (planning->request->may_unbind || member->fresh)
+                return true;
+        if (state == STATE_FAILED && decided_under(member->device, planning->config)) {
+                member->state = STATE_FAILED;
+                member->reason = record->reason;
+                return false;
+        }
+        if (state == STATE_BINDING) {
+                member->state = STATE_BINDING;
+                return false;
+        }
+        return true;
+}
+
+static bool may_reclaim(const MemberPlan *member, const ClaimSettings *settings)
+{
+        return settings->on_drift == DRIFT_RECLAIM && member->device->record->drift_count < 3;
+}
+
+/* Returns false if the member keeps the whole group waiting. */
+static bool decide_member(const Planning *planning, MemberPlan *member,
+        const ClaimSettings *settings)
+{
+        const Device *device = member->device;
+        bool may_unbind = planning->request->may_unbind || member->fresh;
+
+        member->target = target_driver(member, settings);
+        if (is_in_place(member)) {
+                keep_in_place(planning, member);
+                return true;
+        }
+
+        if (!may_unbind && recorded_state(device) == STATE_BOUND) {
+                bool reclaim = may_reclaim(member, settings);
+
+                member->state = STATE_DRIFTED;
+                member->reason = reclaim || settings->on_drift == DRIFT_REPORT
+                                         ? REASON_DRIFTED : REASON_RECLAIM_GAVE_UP;
+                if (!reclaim)
+                        return false;
+        } else if (device->driver && !may_unbind) {
+                set_pending(member, REASON_NEEDS_APPLY);
+                return false;
+        } else if (!may_bind_driverless(planning, member)) {
+                return false;
+        } else {
+                set_pending(member, REASON_NONE);
+        }
+
+        member->action = member->target ? ACTION_BIND : ACTION_DETACH;
+        return true;
+}
+
+/* Which state speaks for the group: the worst one. */
+static unsigned state_weight(State state)
+{
+        switch (state) {
+        case STATE_STUCK:
+                return 9;
+        case STATE_REFUSED:
+                return 8;
+        case STATE_FAILED:
+                return 7;
+        case STATE_DRIFTED:
+                return 6;
+        case STATE_PENDING:
+                return 5;
+        case STATE_BINDING:
+        case STATE_RELEASING:
+                return 4;
+        case STATE_RELEASED:
+        case STATE_GAVE_BACK:
+                return 3;
+        case STATE_BOUND:
+                return 2;
+        case STATE_DETACHED:
+                return 1;
+        default:
+                return 0;
+        }
+}
+
+static void summarize(GroupPlan *group)
+{
+        for (size_t i = 0; i < group->n_members; i++) {
+                const MemberPlan *member = &group->members[i];
+
+                if (member->action != ACTION_NONE)
+                        group->has_work = true;
+                if (state_weight(member->state) <= state_weight(group->state))
+                        continue;
+                group->state = member->state;
+                if (group->reason == REASON_NONE || !group->text)
+                        group->reason = member->reason;
+        }
+}
+
+static bool group_is_held_by_us(const GroupPlan *group)
+{
+        for (size_t i = 0; i < group->n_members; i++)
+                if (driver_is_vfio(group->members[i].device->driver) &&
+                    group->members[i].device->record)
+                        return true;
+        return false;
+}
+
+/* A function that joins a group of ours is kept away from host drivers at once: on kernels before
+ * 5.18 a host driver in an open group is a BUG_ON (vfio_group_nb_verify). Nobody is unbound. */
+static void hold_joined(GroupPlan *group)
+{
+        if (!group_is_held_by_us(group))
+                return;
+        for (size_t i = 0; i < group->n_members; i++) {
+                MemberPlan *member = &group->members[i];
+
+                if (member->fresh && !member->device->driver && member->action == ACTION_NONE &&
+                    member->role != ROLE_BRIDGE && member->device->has_override_file)
+                        member->action = ACTION_HOLD;
+        }
+}
+
+static void clear_actions(GroupPlan *group)
+{
+        for (size_t i = 0; i < group->n_members; i++)
+                if (group->members[i].action != ACTION_ADOPT)
+                        group->members[i].action = ACTION_NONE;
+}
+
+static void decide_refused(GroupPlan *group, State state, Reason reason,
+        const ClaimSettings *settings)
+{
+        group->state = state;
+        group->reason = reason;
+        for (size_t i = 0; i < group->n_members; i++) {
+                MemberPlan *member = &group->members[i];
+
+                if (!takes_part(member) && member->role != ROLE_EXCLUDED)
+                        continue;
+                member->target = target_driver(member, settings);
+                if (member->target && streq_null(member->device->driver, member->target) &&
+                    member->device->record && recorded_state(member->device) == STATE_BOUND)
+                        member->state = STATE_BOUND; /* stays: nothing of ours is unbound */
+                else if (member->reason == REASON_NONE && takes_part(member))
+                        member->state = state;
+                if (member->reason == REASON_NONE && takes_part(member))
+                        member->reason = REASON_GROUP_REFUSED;
+                if (member->role == ROLE_EXCLUDED && !member->claim)
+                        member->state = STATE_UNCLAIMED;
+                member->target = NULL;
+        }
+        hold_joined(group);
+        for (size_t i = 0; i < group->n_members; i++)
+                group->has_work = group->has_work || group->members[i].action != ACTION_NONE;
+}
+
+static bool is_stuck(const GroupPlan *group)
+{
+        for (size_t i = 0; i < group->n_members; i++)
+                if (recorded_state(group->members[i].device) == STATE_STUCK)
+                        return true;
+        return false;
+}
+
+static int decide_stuck(GroupPlan *group)
+{
+        group->state = STATE_STUCK;
+        group->reason = REASON_WORKER_TIMEOUT;
+        for (size_t i = 0; i < group->n_members; i++) {
+                MemberPlan *member = &group->members[i];
+                const DeviceRecord *record = member->device->record;
+                int r;
+
+                if (recorded_state(member->device) != STATE_STUCK)
+                        continue;
+                member->state = STATE_STUCK;
+                member->reason = REASON_WORKER_TIMEOUT;
+                r = replace_string(&member->text, record->reason_text);
+                if (r >= 0)
+                        r = replace_string(&group->text, record->reason_text);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static bool was_released_by_hand(const Planning *planning, const GroupPlan *group)
+{
+        if (is_requested(planning, group, MANUAL_BOUND))
+                return false;
+        for (size_t i = 0; i < group->n_members; i++)
+                if (recorded_manual(group->members[i].device) == MANUAL_RELEASED)
+                        return true;
+        return false;
+}
+
+static void decide_released(GroupPlan *group)
+{
+        for (size_t i = 0; i < group->n_members; i++)
+                if (takes_part(&group->members[i]))
+                        group->members[i].state = STATE_RELEASED;
+        summarize(group);
+}
+
+/* Given back by request: everything in the group that is ours. */
+static void decide_release(GroupPlan *group, Manual manual)
+{
+        for (size_t i = 0; i < group->n_members; i++) {
+                MemberPlan *member = &group->members[i];
+                State state = recorded_state(member->device);
+
+                if (member->role == ROLE_BRIDGE || !member->device->record)
+                        continue;
+                if (!driver_is_vfio(member->device->driver) && state != STATE_DETACHED)
+                        continue;
+                member->action = ACTION_RELEASE;
+                member->state = STATE_PENDING;
+                member->manual = manual;
+                member->target = member->device->record->original_driver;
+        }
+        summarize(group);
+}
+
+static void mark_by_hand(const Planning *planning, GroupPlan *group)
+{
+        for (size_t i = 0; i < group->n_members; i++) {
+                MemberPlan *member = &group->members[i];
+
+                if (takes_part(member))
+                        member->manual = member->claim || planning->request->manual != MANUAL_BOUND
+                                                 ? MANUAL_NONE : MANUAL_BOUND;
+        }
+}
+
+static int decide_claimed(const Planning *planning, GroupPlan *group,
+        const ClaimSettings *settings)
+{
+        State state;
+        Reason reason;
+        bool waits = false;
+        int r;
+
+        group->settings = settings;
+        if (is_stuck(group))
+                return decide_stuck(group);
+        if (was_released_by_hand(planning, group)) {
+                decide_released(group);
+                return 0;
+        }
+
+        r = planner_refuse_group(planning, group, settings, &state, &reason);
+        if (r < 0)
+                return r;
+        if (reason != REASON_NONE) {
+                decide_refused(group, state, reason, settings);
+                return 0;
+        }
+
+        if (is_requested(planning, group, MANUAL_BOUND))
+                mark_by_hand(planning, group);
+        group->wants_node = true;
+        for (size_t i = 0; i < group->n_members; i++)
+                if (takes_part(&group->members[i]) &&
+                    !decide_member(planning, &group->members[i], settings))
+                        waits = true;
+        if (waits) {
+                clear_actions(group);
+                hold_joined(group);
+        }
+        summarize(group);
+        return 0;
+}
+
+/* Functions of a PF whose autoprobe we switched off get no driver by themselves. */
+static bool wants_host_driver(const Planning *planning, const MemberPlan *member)
+{
+        const Device *device = member->device;
+        const Device *pf;
+        const PhysicalFunction *section = NULL;
+        const Config *config = planning->config;
+
+        if (!device->is_virtual_function || device->driver || device->record)
+                return false;
+        pf = snapshot_find(planning->snapshot, &device->physical_function);
+        if (!pf || pf->sriov_autoprobe != 0 || driver_is_vfio(pf->driver) ||
+            !planner_covers_virtual_functions(planning, pf))
+                return false;
+
+        for (size_t i = 0; i < config->n_physical_functions && !section; i++) {
+                Answer answer;
+
+                if (config_lookup_physical_function((void *) config,
+                            config->physical_functions[i].name, pf, &answer) &&
+                    answer == ANSWER_YES)
+                        section = &config->physical_functions[i];
+        }
+        return !section || !section->leave_host_vfs;
+}
+
+static void decide_unclaimed_member(const Planning *planning, MemberPlan *member)
+{
+        const Device *device = member->device;
+        bool ours = device->record && driver_is_vfio(device->driver) &&
+                    device->record->provenance != PROVENANCE_NONE;
+
+        if (member->role == ROLE_EXCLUDED && !member->claim) {
+                member->reason = REASON_EXCLUDED;
+        } else if (ours) {
+                member->state = STATE_BOUND;
+                if (recorded_manual(device) != MANUAL_BOUND && member->reason == REASON_NONE)
+                        member->reason = REASON_CLAIM_REMOVED;
+        } else if (!device->driver && recorded_state(device) == STATE_DETACHED) {
+                member->state = STATE_DETACHED;
+                member->reason = REASON_CLAIM_REMOVED;
+        } else if (recorded_manual(device) == MANUAL_RELEASED) {
+                member->state = STATE_RELEASED;
+        } else if (member->role == ROLE_NONE && member->reason == REASON_NONE &&
+                   wants_host_driver(planning, member)) {
+                member->action = ACTION_PROBE_HOST;
+        }
+        if (planning->request->prune && member->reason == REASON_CLAIM_REMOVED) {
+                member->action = ACTION_RELEASE;
+                member->target = device->record->original_driver;
+        }
+}
+
+static int decide_unclaimed(const Planning *planning, GroupPlan *group)
+{
+        ClaimSettings nothing = { .driver = (char *) "vfio-pci", .companions = COMPANIONS_ALL };
+        State state = STATE_UNCLAIMED;
+        Reason reason = REASON_NONE;
+        bool noteworthy = false;
+        int r;
+
+        for (size_t i = 0; i < group->n_members; i++) {
+                Verdict verdict = planning_selection(planning, group->members[i].device)->verdict;
+
+                noteworthy = noteworthy || verdict == VERDICT_RESERVED ||
+                             verdict == VERDICT_DEFERRED;
+        }
+        if (is_stuck(group))
+                return decide_stuck(group);
+        if (noteworthy) {
+                r = planner_refuse_group(planning, group, &nothing, &state, &reason);
+                if (r < 0)
+                        return r;
+                group->state = state;
+                group->reason = reason;
+        }
+        for (size_t i = 0; i < group->n_members; i++)
+                if (group->members[i].role != ROLE_BRIDGE)
+                        decide_unclaimed_member(planning, &group->members[i]);
+        if (group_is_held_by_us(group))
+                hold_joined(group);
+        summarize(group);
+        return 0;
+}
+
+static bool in_scope(const Planning *planning, const GroupPlan *group)
+{
+        const PlanRequest *request = planning->request;
+
+        if (request->only_function && !holds(group, request->only_function))
+                return false;
+        if (!request->only_claims)
+                return true;
+        for (size_t i = 0; i < group->n_members; i++)
+                if (group->members[i].claim &&
+                    string_list_contains(request->only_claims, group->members[i].claim->name))
+                        return true;
+        return false;
+}
+
+static void drop_work(GroupPlan *group)
+{
+        for (size_t i = 0; i < group->n_members; i++)
+                group->members[i].action = ACTION_NONE;
+        group->has_work = false;
+}
+
+int planner_decide_group(const Planning *planning, GroupPlan *group)
+{
+        const ClaimSettings *settings = classify(planning, group);
+        int r = 0;
+
+        if (is_requested(planning, group, MANUAL_RELEASED) && !is_stuck(group)) {
+                group->settings = settings;
+                decide_release(group, MANUAL_RELEASED);
+        } else if (settings) {
+                r = decide_claimed(planning, group, settings);
+        } else {
+                r = decide_unclaimed(planning, group);
+        }
+        if (r < 0)
+                return r;
+
+        if (!in_scope(planning, group))
+                drop_work(group);
+        return 0;
+}

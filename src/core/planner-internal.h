@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/planner.h"
+#include "core/selection.h"
+
+/* What the parts of the planner share while one plan is made. */
+typedef struct Planning {
+        const Snapshot *snapshot;
+        const Config *config;
+        const PlanRequest *request;
+        const Selection *selections; /* per device of the snapshot */
+        Plan *plan;
+} Planning;
+
+static inline const Selection *planning_selection(const Planning *planning, const Device *device)
+{
+        return &planning->selections[device - planning->snapshot->devices];
+}
+
+/* planner-group.c: decides one group whose members are filled in (device only). */
+int planner_decide_group(const Planning *planning, GroupPlan *group) _must_check_;
+
+/* planner-refusal.c: the first thing that keeps a group with selected members from moving.
+ * Fills reason and text of the group and of the member concerned; REASON_NONE if nothing does. */
+int planner_refuse_group(const Planning *planning, GroupPlan *group, const ClaimSettings *settings,
+        State *ret_state, Reason *ret_reason) _must_check_;
+bool planner_is_platform(const Device *device);
+/* Base classes 05, 06, 08, 0b and 0c05 without a driver that could harm: part of the group, but
+ * nobody's business. */
+bool planner_is_ignorable(const Device *device);
+/* A companion that the claim's Companions= lets in. */
+bool planner_lets_in(const GroupPlan *group, const MemberPlan *companion, CompanionPolicy policy);
+
+/* planner-sriov.c: SR-IOV physical functions. */
+int planner_decide_physical_functions(const Planning *planning) _must_check_;
+/* Does a claim cover VFs of this PF, existing or to come? */
+bool planner_covers_virtual_functions(const Planning *planning, const Device *pf);
+
+/* planner-claims.c: what came of each claim, from the groups. */
+int planner_summarize_claims(const Planning *planning) _must_check_;
+
+/* "(/etc/vfio-bind.conf:14)" or "" */
+int planner_format_location(const Location *location, char **ret) _must_check_;

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "core/planner-internal.h"
+#include "util/strings.h"
+
+/* Why a group with selected members may not move. The first cause found is the group's reason;
+ * causes that the operator's configuration can mend come before those that it cannot. */
+
+typedef struct Refusal {
+        const Planning *planning;
+        GroupPlan *group;
+        const ClaimSettings *settings;
+        State state;
+        Reason reason;
+} Refusal;
+
+int planner_format_location(const Location *location, char **ret)
+{
+        if (!location || !location->file)
+                return format_string(ret, "%s", "");
+        return format_string(ret, " (%s:%u)", location->file, location->line);
+}
+
+/* Notes the cause on the member and, as the first one, on the group. Takes over `text`. */
+static int refuse(Refusal *refusal, MemberPlan *member, State state, Reason reason, char *text)
+{
+        if (member && member->reason == REASON_NONE) {
+                member->state = state;
+                member->reason = reason;
+                if (!member->text && text && replace_string(&member->text, text) < 0) {
+                        free(text);
+                        return -ENOMEM;
+                }
+        }
+        if (refusal->reason == REASON_NONE) {
+                refusal->state = state;
+                refusal->reason = reason;
+                free(refusal->group->text);
+                refusal->group->text = TAKE_POINTER(text);
+        }
+        free(text);
+        return 0;
+}
+
+#define REFUSE(refusal, member, state, reason, ...)                                                \
+        ({                                                                                         \
+                char *_text = NULL;                                                                \
+                int _r = format_string(&_text, __VA_ARGS__);                                       \
+                _r < 0 ? _r : refuse((refusal), (member), (state), (reason), _text);               \
+        })
+
+static int member_location(const MemberPlan *member, char **ret)
+{
+        if (member->match)
+                return planner_format_location(&member->match->location, ret);
+        return planner_format_location(member->claim ? &member->claim->location : NULL, ret);
+}
+
+/* The claim line that made us look at this group at all. */
+static const MemberPlan *first_selected(const GroupPlan *group)
+{
+        for (size_t i = 0; i < group->n_members; i++)
+                if (group->members[i].role == ROLE_SELECTED)
+                        return &group->members[i];
+        return &group->members[0];
+}
+
+static int refuse_conflict(Refusal *refusal, MemberPlan *member, const Selection *selection)
+{
+        _cleanup_free_ char *one = NULL, *other = NULL;
+        int r;
+
+        r = planner_format_location(selection->match ? &selection->match->location
+                                                     : &selection->claim->location, &one);
+        if (r >= 0)
+                r = planner_format_location(selection->other_match
+                                ? &selection->other_match->location : &selection->other->location,
+                        &other);
+        if (r < 0)
+                return r;
+        return REFUSE(refusal, member, STATE_REFUSED, REASON_CLAIM_CONFLICT,
+                "%s is selected by both claim %s%s and claim %s%s. Let one of them exclude it.",
+                PCI_ADDRESS_TEXT(&member->device->address), selection->claim->name, one,
+                selection->other->name, other);
+}
+
+static int refuse_reserved(Refusal *refusal, MemberPlan *member, const Claim *claim)
+{
+        _cleanup_free_ char *location = NULL;
+        int r;
+
+        r = planner_format_location(&claim->location, &location);
+        if (r < 0)
+                return r;
+        if (claim->has_error)
+                return REFUSE(refusal, member, STATE_REFUSED, REASON_CONFIG_ERROR,
+                        "%s is named by claim %s, which has errors%s. Correct it and reload.",
+                        PCI_ADDRESS_TEXT(&member->device->address), claim->name, location);
+        return REFUSE(refusal, member, STATE_REFUSED, REASON_DISABLED_BY_KERNEL_COMMAND_LINE,
+                "%s belongs to claim %s, which vfio_bindd.skip= on the kernel command line skips.",
+                PCI_ADDRESS_TEXT(&member->device->address), claim->name);
+}
+
+static int check_selection(Refusal *refusal, MemberPlan *member)
+{
+        const Selection *selection = planning_selection(refusal->planning, member->device);
+
+        switch (selection->verdict) {
+        case VERDICT_CONFLICT:
+                return refuse_conflict(refusal, member, selection);
+        case VERDICT_RESERVED:
+                return refuse_reserved(refusal, member, selection->claim);
+        case VERDICT_DEFERRED:
+                return REFUSE(refusal, member, STATE_PENDING, REASON_DEFERRED_TO_NEXT_STAGE,
+                        "whether claim %s selects %s cannot be told at this stage yet",
+                        selection->claim->name, PCI_ADDRESS_TEXT(&member->device->address));
+        default:
+                return 0;
+        }
+}
+
+static bool settings_agree(const ClaimSettings *a, const ClaimSettings *b)
+{
+        return streq(a->driver, b->driver) && a->companions == b->companions &&
+               streq(a->node_user, b->node_user) && streq(a->node_group, b->node_group) &&
+               a->node_mode == b->node_mode && a->on_drift == b->on_drift;
+}
+
+static int check_agreement(Refusal *refusal, MemberPlan *member)
+{
+        const MemberPlan *first = first_selected(refusal->group);
+
+        if (!member->claim || !first->claim || member->claim == first->claim ||
+            settings_agree(&member->claim->settings, &first->claim->settings))
+                return 0;
+        return REFUSE(refusal, member, STATE_REFUSED, REASON_CLAIMS_DISAGREE,
+                "claims %s and %s share group %" PRIi64 " but differ in driver, node settings or "
+                "policies. Give both the same settings.",
+                first->claim->name, member->claim->name, refusal->group->number);
+}
+
+static int refuse_identity(Refusal *refusal, MemberPlan *member, const Selection *selection)
+{
+        const Device *device = member->device;
+        const Device *elsewhere = match_find_identity(selection->guard, refusal->planning->snapshot);
+        _cleanup_free_ char *location = NULL, *where = NULL;
+        int r;
+
+        r = planner_format_location(&selection->guard->location, &location);
+        if (r >= 0)
+                r = elsewhere ? format_string(&where, "what it asks for is now at %s",
+                                        PCI_ADDRESS_TEXT(&elsewhere->address))
+                              : format_string(&where, "what it asks for is nowhere in this machine");
+        if (r < 0)
+                return r;
+        return REFUSE(refusal, member, STATE_REFUSED, REASON_IDENTITY_MISMATCH,
+                "%s is %04x:%04x:%04x:%04x, not what \"%s\" expects; %s%s.",
+                PCI_ADDRESS_TEXT(&device->address), device->vendor, device->device,
+                device->subsystem_vendor, device->subsystem_device, selection->guard->text, where,
+                location);
+}
+
+static int check_identity(Refusal *refusal, MemberPlan *member)
+{
+        const Selection *selection = planning_selection(refusal->planning, member->device);
+
+        if (selection->verdict != VERDICT_SELECTED || !selection->guard_failed)
+                return 0;
+        return refuse_identity(refusal, member, selection);
+}
+
+static int check_iommu(Refusal *refusal, MemberPlan *member)
+{
+        if (refusal->group->number >= 0 || member->role != ROLE_SELECTED)
+                return 0;
+        return REFUSE(refusal, member, STATE_REFUSED, REASON_NO_IOMMU,
+                "%s is in no IOMMU group. Switch the IOMMU on in the firmware (VT-d, AMD-Vi, SMMU)%s.",
+                PCI_ADDRESS_TEXT(&member->device->address),
+                refusal->planning->snapshot->has_iommu
+                        ? ""
+                        : " and, for Intel, add intel_iommu=on to the kernel command line");
+}
+
+static int check_override_file(Refusal *refusal, MemberPlan *member)
+{
+        if (member->device->has_override_file ||
+            (member->role != ROLE_SELECTED && member->role != ROLE_COMPANION))
+                return 0;
+        return REFUSE(refusal, member, STATE_REFUSED, REASON_NO_DRIVER_OVERRIDE,
+                "%s has no driver_override in /sys, so it cannot be bound to a driver of choice.",
+                PCI_ADDRESS_TEXT(&member->device->address));
+}
+
+static int check_bridge(Refusal *refusal, MemberPlan *member)
+{
+        const Device *device = member->device;
+
+        if (member->role != ROLE_BRIDGE || driver_is_harmless(device->driver))
+                return 0;
+        return REFUSE(refusal, member, STATE_REFUSED, REASON_BRIDGE_DRIVER_HOLDS_GROUP,
+                "bridge %s is on driver %s, which holds group %" PRIi64 " for the host. Unload %s, "
+                "or bind the bridge to pci-stub.",
+                PCI_ADDRESS_TEXT(&device->address), device->driver, refusal->group->number,
+                device->driver);
+}
+
+static int check_physical_function(Refusal *refusal, MemberPlan *member)
+{
+        const Device *device = member->device;
+
+        if (member->role != ROLE_SELECTED && member->role != ROLE_COMPANION)
+                return 0;
+        if (device->sriov_total_vfs > 0 &&
+            snapshot_has_virtual_functions(refusal->planning->snapshot, device)) {
+                for (size_t i = 0; i < refusal->group->n_members; i++) {
+                        const MemberPlan *vf = &refusal->group->members[i];
+
+                        if (vf->role == ROLE_SELECTED && vf->device->is_virtual_function &&
+                            pci_address_equal(&vf->device->physical_function, &device->address))
+                                return REFUSE(refusal, member, STATE_REFUSED, REASON_PF_IN_GROUP,
+                                        "group %" PRIi64 " holds both %s and its physical function; "
+                                        "they cannot be separated on this machine.",
+                                        refusal->group->number,
+                                        PCI_ADDRESS_TEXT(&vf->device->address));
+                }
+                /* on vfio already: the kernel made these VFs ours, nothing moves */
+                if (!driver_is_vfio(device->driver))
+                        return REFUSE(refusal, member, STATE_REFUSED, REASON_PF_HAS_VFS,
+                                "%s has virtual functions enabled. Write 0 to its sriov_numvfs "
+                                "first, or claim the virtual functions instead.",
+                                PCI_ADDRESS_TEXT(&device->address));
+        }
+        return 0;
+}
+
+bool planner_is_platform(const Device *device)
+{
+        unsigned base = device->class_code >> 16;
+
+        return base == 0x05 || base == 0x06 || base == 0x08 || base == 0x0b ||
+               device->class_code >> 8 == 0x0c05;
+}
+
+bool planner_is_ignorable(const Device *device)
+{
+        return planner_is_platform(device) &&
+               (!device->driver || streq(device->driver, "pci-stub") ||
+                       streq(device->driver, "pcieport"));
+}
+
+bool planner_lets_in(const GroupPlan *group, const MemberPlan *companion, CompanionPolicy policy)
+{
+        switch (policy) {
+        case COMPANIONS_ALL:
+        case COMPANIONS_DETACH:
+                return true;
+        case COMPANIONS_SLOT:
+                if (companion->device->is_virtual_function)
+                        return false;
+                for (size_t i = 0; i < group->n_members; i++)
+                        if (group->members[i].role == ROLE_SELECTED &&
+                            !group->members[i].device->is_virtual_function &&
+                            pci_address_same_slot(&group->members[i].device->address,
+                                    &companion->device->address))
+                                return true;
+                return false;
+        default:
+                return false;
+        }
+}
+
+static int check_companion(Refusal *refusal, MemberPlan *member)
+{
+        const Device *device = member->device;
+        const MemberPlan *selected = first_selected(refusal->group);
+        _cleanup_free_ char *location = NULL;
+        int r;
+
+        if (member->role != ROLE_COMPANION && member->role != ROLE_EXCLUDED)
+                return 0;
+
+        r = member_location(selected, &location);
+        if (r < 0)
+                return r;
+
+        if (member->role == ROLE_EXCLUDED)
+                return REFUSE(refusal, member, STATE_REFUSED, REASON_EXCLUDED,
+                        "%s shares group %" PRIi64 " with %s and Exclude= keeps it with the host. "
+                        "The group moves whole or not at all: remove the Exclude= or the claim%s.",
+                        PCI_ADDRESS_TEXT(&device->address), refusal->group->number,
+                        PCI_ADDRESS_TEXT(&selected->device->address), location);
+        if (planner_is_ignorable(device))
+                return 0;
+        if (planner_is_platform(device))
+                return REFUSE(refusal, member, STATE_REFUSED, REASON_COMPANION_IS_PLATFORM,
+                        "%s (class %04x, driver %s) shares group %" PRIi64 " and is part of the "
+                        "platform; the host needs it. Move the card to another slot.",
+                        PCI_ADDRESS_TEXT(&device->address), device->class_code >> 8,
+                        device->driver ?: "none", refusal->group->number);
+        if (planner_lets_in(refusal->group, member, refusal->settings->companions))
+                return 0;
+        return REFUSE(refusal, member, STATE_REFUSED, REASON_COMPANION_NOT_LISTED,
+                "%s (%04x:%04x, driver %s) shares group %" PRIi64 " and no claim selects it. If the "
+                "host can do without it, add \"Match=%s\" to the claim, or Companions=all%s.",
+                PCI_ADDRESS_TEXT(&device->address), device->vendor, device->device,
+                device->driver ?: "none", refusal->group->number,
+                PCI_ADDRESS_TEXT(&device->address), location);
+}
+
+static bool use_is_allowed(const MemberPlan *member, InUse use)
+{
+        if (use != IN_USE_HOLDERS && use != IN_USE_NETWORK && use != IN_USE_DISPLAY &&
+            use != IN_USE_PROCESS)
+                return false;
+        return member->allow_in_use & (1U << use);
+}
+
+static int check_uses(Refusal *refusal, MemberPlan *member)
+{
+        const Device *device = member->device;
+        _cleanup_free_ char *location = NULL;
+        int r;
+
+        if (member->role != ROLE_SELECTED && member->role != ROLE_COMPANION)
+                return 0;
+        /* what is on VFIO already is not going to be taken from the host */
+        if (driver_is_vfio(device->driver) || planner_is_ignorable(device))
+                return 0;
+
+        r = member_location(first_selected(refusal->group), &location);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < device->n_uses; i++) {
+                const UseNote *note = &device->uses[i];
+
+                if (use_is_allowed(member, note->use))
+                        continue;
+                if (isempty(note->remedy))
+                        return REFUSE(refusal, member, STATE_REFUSED, in_use_reason(note->use),
+                                "%s. Add Exclude=%s%s.", note->what,
+                                PCI_ADDRESS_TEXT(&device->address), location);
+                return REFUSE(refusal, member, STATE_REFUSED, in_use_reason(note->use),
+                        "%s. %s and run \"vfio-bindctl apply\", or add Exclude=%s%s.", note->what,
+                        note->remedy, PCI_ADDRESS_TEXT(&device->address), location);
+        }
+        return 0;
+}
+
+typedef int (*Check)(Refusal *refusal, MemberPlan *member);
+
+static const Check checks[] = {
+        check_selection, check_agreement,        check_iommu,     check_identity, check_override_file,
+        check_bridge,    check_physical_function, check_companion, check_uses,
+};
+
+int planner_refuse_group(const Planning *planning, GroupPlan *group, const ClaimSettings *settings,
+        State *ret_state, Reason *ret_reason)
+{
+        Refusal refusal = { .planning = planning, .group = group, .settings = settings };
+
+        for (size_t i = 0; i < ELEMENTSOF(checks); i++)
+                for (size_t j = 0; j < group->n_members; j++) {
+                        int r = checks[i](&refusal, &group->members[j]);
+
+                        if (r < 0)
+                                return r;
+                }
+
+        *ret_state = refusal.state;
+        *ret_reason = refusal.reason;
+        return 0;
+}
