@@ -190,6 +190,8 @@ unsigned config_needed_facts(const Config *config)
 
                 facts |= matches_needed_facts(claim->matches, claim->n_matches);
                 facts |= matches_needed_facts(claim->excludes, claim->n_excludes);
+                if (streq(claim->settings.driver, "auto"))
+                        facts |= SNAPSHOT_FACT_VFIO_DRIVERS;
         }
         for (size_t i = 0; i < config->n_physical_functions; i++) {
                 const PhysicalFunction *function = &config->physical_functions[i];

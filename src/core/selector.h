@@ -44,6 +44,13 @@ typedef struct Identity {
         uint16_t subsystem_vendor, subsystem_device;
 } Identity;
 
+/* How pf= names the physical function. */
+typedef enum PfNaming {
+        PF_BY_ADDRESS,
+        PF_BY_PATH,
+        PF_BY_NAME, /* of a [PhysicalFunction] section, else of a network interface */
+} PfNaming;
+
 typedef struct Term {
         TermType type;
         char *value; /* as written, unquoted */
@@ -58,7 +65,13 @@ typedef struct Term {
                         uint32_t value;
                         unsigned digits; /* 2, 4, 6 */
                 } class_code;
+                char *path; /* as Device.path spells it */
                 regex_t *name;
+                struct {
+                        PfNaming naming;
+                        PciAddress address;
+                        char *path;
+                } pf;
                 struct {
                         IndexRange *ranges;
                         size_t n_ranges;
@@ -82,7 +95,8 @@ int match_parse(const char *text, Location location, const char *section,
         DiagnosticList *diagnostics, Match **ret) _must_check_;
 
 /* Reads `text` as far as it can be read, for a line that has errors: the readable terms only,
- * so that what they select can be kept out of other hands. Returns 0, -EINVAL if no term that
+ * so that what they select can be kept out of other hands. A term that stands twice means either
+ * of its values here ("Match=01:00.0 02:00.0" reserves both). Returns 0, -EINVAL if no term that
  * selects could be read, -ENOMEM. */
 int match_parse_readable(const char *text, Location location, Match **ret) _must_check_;
 

@@ -39,6 +39,7 @@ void device_done(Device *device)
         free(device->vendor_name.text);
         free(device->device_name.text);
         string_list_free(device->host_drivers.list);
+        free(device->vfio_driver.text);
         string_list_free(device->interfaces.list);
         free(device->modalias);
         for (size_t i = 0; i < device->n_uses; i++) {

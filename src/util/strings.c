@@ -55,6 +55,39 @@ char *strip(char *text)
         return text;
 }
 
+/* The length of the UTF-8 character at p, 0 if it is none (RFC 3629: no overlong forms, no
+ * surrogates, nothing above U+10FFFF). */
+static size_t utf8_length(const unsigned char *p)
+{
+        size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+
+        if (p[0] > 0xf4)
+                return 0;
+        for (size_t i = 1; i < n; i++)
+                if ((p[i] & 0xc0) != 0x80)
+                        return 0;
+        if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0) ||
+            (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] >= 0x90))
+                return 0;
+        return n;
+}
+
+const char *find_unprintable(const char *text)
+{
+        const unsigned char *p = (const unsigned char *) text;
+
+        while (*p) {
+                size_t n = utf8_length(p);
+
+                /* U+007F, and U+0080 to U+009F, which terminals obey as well */
+                if (n == 0 || (*p < 0x20 && *p != '\t') || *p == 0x7f ||
+                    (p[0] == 0xc2 && p[1] < 0xa0))
+                        return (const char *) p;
+                p += n;
+        }
+        return NULL;
+}
+
 size_t string_list_length(char *const *list)
 {
         size_t n = 0;

@@ -35,6 +35,10 @@ int format_string(char **ret, const char *format, ...) _printf_(2, 3) _must_chec
 /* Removes blanks (space, tab, CR, LF) at both ends, in place; returns the new beginning. */
 char *strip(char *text);
 
+/* The first byte that is not part of valid UTF-8 or begins a control character other than tab;
+ * NULL if the text can be shown, logged and sent over D-Bus as it is. */
+const char *find_unprintable(const char *text);
+
 size_t string_list_length(char *const *list);
 bool string_list_contains(char *const *list, const char *text);
 /* Appends a copy. Returns 0, -ENOMEM. */
