@@ -551,6 +551,8 @@ static bool in_scope(const Planning *planning, const GroupPlan *group)
 
         if (request->only_function && !holds(group, request->only_function))
                 return false;
+        if (request->manual != MANUAL_NONE && !holds(group, request->manual_function))
+                return false;
         if (!request->only_claims)
                 return true;
         for (size_t i = 0; i < group->n_members; i++)

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "lib/snapshot-text.h"
+
+#include "lib/test.h"
+#include "util/parse.h"
+#include "util/strings.h"
+
+static PciAddress address_of(const char *text)
+{
+        PciAddress address;
+
+        if (pci_address_parse(text, &address) < 0) {
+                fprintf(stderr, "not an address: %s\n", text);
+                abort();
+        }
+        return address;
+}
+
+static char *copy(const char *text)
+{
+        char *result = strdup(text);
+
+        ASSERT_TRUE(result);
+        return result;
+}
+
+static char *copy_with_blanks(const char *text)
+{
+        char *result = copy(text);
+
+        for (char *p = result; *p; p++)
+                if (*p == '_')
+                        *p = ' ';
+        return result;
+}
+
+static Device *find(const TextMachine *machine, const char *text)
+{
+        PciAddress address = address_of(text);
+
+        for (size_t i = 0; i < machine->snapshot->n_devices; i++)
+                if (pci_address_equal(&machine->snapshot->devices[i].address, &address))
+                        return &machine->snapshot->devices[i];
+        fprintf(stderr, "no such function yet: %s\n", text);
+        abort();
+}
+
+static void set_function(Device *device, const TextMachine *machine, const char *key,
+        const char *value)
+{
+        unsigned a, b;
+
+        if (streq(key, "id")) {
+                ASSERT_EQ(sscanf(value, "%x:%x", &a, &b), 2);
+                device->vendor = (uint16_t) a;
+                device->device = (uint16_t) b;
+        } else if (streq(key, "subsystem")) {
+                ASSERT_EQ(sscanf(value, "%x:%x", &a, &b), 2);
+                device->subsystem_vendor = (uint16_t) a;
+                device->subsystem_device = (uint16_t) b;
+        } else if (streq(key, "class")) {
+                device->class_code = (uint32_t) strtoul(value, NULL, 16);
+        } else if (streq(key, "group")) {
+                device->group = strtol(value, NULL, 10);
+        } else if (streq(key, "driver")) {
+                device->driver = copy(value);
+        } else if (streq(key, "bridge")) {
+                device->is_bridge = true;
+        } else if (streq(key, "no-override")) {
+                device->has_override_file = false;
+        } else if (streq(key, "vfs")) {
+                device->sriov_total_vfs = (uint32_t) strtoul(value, NULL, 10);
+                device->sriov_autoprobe = 1;
+        } else if (streq(key, "offset")) {
+                device->sriov_offset = (uint32_t) strtoul(value, NULL, 10);
+        } else if (streq(key, "stride")) {
+                device->sriov_stride = (uint32_t) strtoul(value, NULL, 10);
+        } else if (streq(key, "vf-device")) {
+                device->sriov_vf_device = (uint16_t) strtoul(value, NULL, 16);
+        } else if (streq(key, "autoprobe")) {
+                device->sriov_autoprobe = atoi(value);
+        } else if (streq(key, "pf")) {
+                device->is_virtual_function = true;
+                device->physical_function = address_of(value);
+        } else if (streq(key, "vf")) {
+                device->vf_index = atoi(value);
+        } else if (streq(key, "serial")) {
+                device->serial = (Fact){ true, copy(value) };
+        } else if (streq(key, "slot")) {
+                device->physical_slot = (Fact){ true, copy_with_blanks(value) };
+        } else if (streq(key, "vendor")) {
+                device->vendor_name = (Fact){ true, copy_with_blanks(value) };
+        } else if (streq(key, "model")) {
+                device->device_name = (Fact){ true, copy_with_blanks(value) };
+        } else if (streq(key, "net")) {
+                device->interfaces.known = true;
+                ASSERT_OK(string_list_append(&device->interfaces.list, value));
+        } else if (streq(key, "host-driver")) {
+                device->host_drivers.known = true;
+                ASSERT_OK(string_list_append(&device->host_drivers.list, value));
+        } else if (streq(key, "vfio-driver")) {
+                device->vfio_driver = (Fact){ true, copy(value) };
+        } else if (streq(key, "parent")) {
+                const Device *parent = find(machine, value);
+
+                free(device->path);
+                ASSERT_OK(format_string(&device->path, "%s/%02x.%x", parent->path,
+                        device->address.device, device->address.function));
+        } else {
+                fprintf(stderr, "unknown word: %s\n", key);
+                abort();
+        }
+}
+
+static void set_record(DeviceRecord *record, const Config *config, const char *key,
+        const char *value)
+{
+        int r = 0;
+
+        if (streq(key, "state"))
+                record->state = (State) (r = state_from_string(value));
+        else if (streq(key, "reason"))
+                record->reason = (Reason) (r = reason_from_string(value));
+        else if (streq(key, "provenance"))
+                record->provenance = (Provenance) (r = provenance_from_string(value));
+        else if (streq(key, "claim"))
+                record->claim = copy(value);
+        else if (streq(key, "manual"))
+                record->manual = streq(value, "bound") ? MANUAL_BOUND : MANUAL_RELEASED;
+        else if (streq(key, "from"))
+                record->original_driver = copy(value);
+        else if (streq(key, "driver"))
+                record->manual_driver = copy(value);
+        else if (streq(key, "drift"))
+                record->drift_count = (unsigned) atoi(value);
+        else if (streq(key, "hotplug"))
+                record->hotplug_pending = true;
+        else if (streq(key, "other-config"))
+                ASSERT_OK(replace_string(&record->config_digest, "other"));
+        else
+                r = -1;
+        if (r < 0) {
+                fprintf(stderr, "bad word of a record: %s=%s\n", key, value);
+                abort();
+        }
+        if (!record->config_digest)
+                record->config_digest = copy(config->digest);
+}
+
+static void set_request(TextMachine *machine, const char *key, const char *value)
+{
+        PlanRequest *request = &machine->request;
+
+        if (streq(key, "stage")) {
+                request->stage = (Stage) stage_from_string(value);
+        } else if (streq(key, "may-unbind")) {
+                request->may_unbind = true;
+        } else if (streq(key, "prune")) {
+                request->prune = true;
+        } else if (streq(key, "hotplugged")) {
+                machine->hotplugged[request->n_hotplugged++] = address_of(value);
+                request->hotplugged = machine->hotplugged;
+        } else if (streq(key, "only-claim")) {
+                machine->only_claims[0] = copy(value);
+                request->only_claims = machine->only_claims;
+        } else if (streq(key, "only-function")) {
+                machine->function = address_of(value);
+                request->only_function = &machine->function;
+        } else if (streq(key, "bind") || streq(key, "release")) {
+                machine->function = address_of(value);
+                request->manual = streq(key, "bind") ? MANUAL_BOUND : MANUAL_RELEASED;
+                request->manual_function = &machine->function;
+                request->manual_settings = &machine->settings;
+                request->may_unbind = streq(key, "bind");
+        } else {
+                fprintf(stderr, "bad word of a request: %s\n", key);
+                abort();
+        }
+}
+
+static void add_use(Device *device, char **words)
+{
+        char *kind = strsep(words, " ");
+
+        device->uses = realloc(device->uses, (device->n_uses + 1) * sizeof(UseNote));
+        ASSERT_TRUE(device->uses && in_use_from_string(kind) >= 0);
+        device->uses[device->n_uses++] = (UseNote){ .use = (InUse) in_use_from_string(kind),
+                                                    .what = copy(*words),
+                                                    .remedy = copy("Stop using it") };
+        *words = NULL;
+}
+
+static Device *add_function(TextMachine *machine, const char *word)
+{
+        static uint64_t inode = 100;
+        PciAddress address = address_of(word);
+        Device *device;
+
+        ASSERT_OK(snapshot_add(machine->snapshot, &address, &device));
+        device->inode = inode++;
+        device->has_override_file = true;
+        device->modalias = copy("");
+        device->path = copy(PCI_ADDRESS_TEXT(&address));
+        return device;
+}
+
+static void parse_line(TextMachine *machine, const Config *config, char *line)
+{
+        char *first = strsep(&line, " "), *word;
+        bool is_record = streq(first, "record"), is_use = streq(first, "use");
+        bool is_request = streq(first, "request");
+        Device *device = NULL;
+
+        if (is_record || is_use)
+                device = find(machine, strsep(&line, " "));
+        else if (!is_request)
+                device = add_function(machine, first);
+        if (is_use)
+                add_use(device, &line);
+        if (is_record) {
+                device->record = calloc(1, sizeof(DeviceRecord));
+                ASSERT_TRUE(device->record);
+                device->record->config_digest = copy(config->digest);
+                device->record->has_original = true;
+        }
+
+        while ((word = strsep(&line, " "))) {
+                char *value = strchr(word, '=');
+
+                if (!*word)
+                        continue;
+                if (value)
+                        *value++ = '\0';
+                if (is_request)
+                        set_request(machine, word, value ?: "");
+                else if (is_record)
+                        set_record(device->record, config, word, value ?: "");
+                else
+                        set_function(device, machine, word, value ?: "");
+        }
+}
+
+void text_machine_parse(const char *text, const Config *config, TextMachine *ret)
+{
+        _cleanup_free_ char *lines = copy(text);
+        char *rest = lines, *line;
+
+        *ret = (TextMachine){ .request = { .stage = STAGE_RUNTIME } };
+        ASSERT_OK(snapshot_new(&ret->snapshot));
+        ASSERT_OK(claim_settings_copy(&config->defaults, &ret->settings));
+        ret->request.stage = STAGE_RUNTIME;
+        while ((line = strsep(&rest, "\n"))) {
+                line = strip(line);
+                if (*line && *line != '#')
+                        parse_line(ret, config, line);
+        }
+        ASSERT_OK(snapshot_finish(ret->snapshot));
+        for (size_t i = 0; i < ret->snapshot->n_devices; i++)
+                if (ret->snapshot->devices[i].group >= 0)
+                        ret->snapshot->has_iommu = true;
+}
+
+void text_machine_done(TextMachine *machine)
+{
+        snapshot_free(machine->snapshot);
+        claim_settings_done(&machine->settings);
+        free(machine->only_claims[0]);
+}

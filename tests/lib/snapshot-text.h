@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/planner.h"
+
+/* A snapshot from text, without any file: for tests of the pure core. A line a function, as in
+ * fake-sysfs.h:
+ *   0000:01:00.0 [parent=ADDRESS] id=10de:2482 [subsystem=h:h] [class=030000] [group=N]
+ *                [driver=NAME] [bridge] [no-override] [vfs=N] [offset=N] [stride=N]
+ *                [vf-device=hhhh] [autoprobe=0|1] [pf=ADDRESS] [vf=N] [serial=HEX16]
+ *                [slot=NAME] [net=NAME] [host-driver=NAME] [vendor=NAME] [model=NAME]
+ * and besides
+ *   use ADDRESS KIND WHAT…          why it cannot be unbound
+ *   record ADDRESS [state=S] [reason=R] [claim=NAME] [provenance=P] [manual=bound|released]
+ *                  [from=DRIVER] [driver=MANUAL DRIVER] [drift=N] [hotplug] [other-config]
+ *   request [stage=S] [may-unbind] [prune] [hotplugged=ADDRESS]… [only-claim=NAME]
+ *           [only-function=ADDRESS] [bind=ADDRESS] [release=ADDRESS]
+ * Underscores in vendor=, model= and slot= stand for blanks. A mistake aborts the test. */
+typedef struct TextMachine {
+        Snapshot *snapshot;
+        PlanRequest request;
+        PciAddress hotplugged[16];
+        PciAddress function;
+        char *only_claims[2];
+        ClaimSettings settings;
+} TextMachine;
+
+/* Records are decided under `config` unless they say other-config. */
+void text_machine_parse(const char *text, const Config *config, TextMachine *ret);
+void text_machine_done(TextMachine *machine);
+#define _cleanup_text_machine_ _cleanup_(text_machine_done)
