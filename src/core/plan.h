@@ -19,7 +19,7 @@ typedef enum Action {
         _ACTION_MAX,
 } Action;
 
-const char *action_to_string(Action action); /* "none" "bind" "detach" "hold" "release" "probe" "adopt" */
+const char *action_to_string(Action action); /* "none" "bind" "detach" "hold" … */
 
 /* The driver name that nobody answers to. */
 #define DETACHED_OVERRIDE "vfio-bindd-detached"
@@ -93,7 +93,8 @@ DEFINE_CLEANUP(Plan, plan_free)
 const char *claim_plan_state(const ClaimPlan *claim);
 
 bool plan_is_empty(const Plan *plan); /* nothing to do, PFs included */
-const MemberPlan *plan_find(const Plan *plan, const PciAddress *address, const GroupPlan **ret_group);
+const MemberPlan *plan_find(const Plan *plan, const PciAddress *address,
+        const GroupPlan **ret_group);
 const GroupPlan *plan_find_group(const Plan *plan, int64_t number);
 const PhysicalFunctionPlan *plan_find_physical_function(const Plan *plan, const PciAddress *pf);
 

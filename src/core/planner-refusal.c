@@ -144,7 +144,8 @@ static int check_agreement(Refusal *refusal, MemberPlan *member)
 static int refuse_identity(Refusal *refusal, MemberPlan *member, const Selection *selection)
 {
         const Device *device = member->device;
-        const Device *elsewhere = match_find_identity(selection->guard, refusal->planning->snapshot);
+        const Snapshot *snapshot = refusal->planning->snapshot;
+        const Device *elsewhere = match_find_identity(selection->guard, snapshot);
         _cleanup_free_ char *location = NULL, *where = NULL;
         int r;
 
@@ -152,7 +153,7 @@ static int refuse_identity(Refusal *refusal, MemberPlan *member, const Selection
         if (r >= 0)
                 r = elsewhere ? format_string(&where, "what it asks for is now at %s",
                                         PCI_ADDRESS_TEXT(&elsewhere->address))
-                              : format_string(&where, "what it asks for is nowhere in this machine");
+                              : format_string(&where, "what it asks for is nowhere here");
         if (r < 0)
                 return r;
         return REFUSE(refusal, member, STATE_REFUSED, REASON_IDENTITY_MISMATCH,
@@ -176,7 +177,8 @@ static int check_iommu(Refusal *refusal, MemberPlan *member)
         if (refusal->group->number >= 0 || member->role != ROLE_SELECTED)
                 return 0;
         return REFUSE(refusal, member, STATE_REFUSED, REASON_NO_IOMMU,
-                "%s is in no IOMMU group. Switch the IOMMU on in the firmware (VT-d, AMD-Vi, SMMU)%s.",
+                "%s is in no IOMMU group. Switch the IOMMU on in the firmware (VT-d, AMD-Vi, "
+                "SMMU)%s.",
                 PCI_ADDRESS_TEXT(&member->device->address),
                 refusal->planning->snapshot->has_iommu
                         ? ""
@@ -220,8 +222,8 @@ static int check_physical_function(Refusal *refusal, MemberPlan *member)
                         if (vf->role == ROLE_SELECTED && vf->device->is_virtual_function &&
                             pci_address_equal(&vf->device->physical_function, &device->address))
                                 return REFUSE(refusal, member, STATE_REFUSED, REASON_PF_IN_GROUP,
-                                        "group %" PRIi64 " holds both %s and its physical function; "
-                                        "they cannot be separated on this machine.",
+                                        "group %" PRIi64 " holds both %s and its physical "
+                                        "function; they cannot be separated on this machine.",
                                         refusal->group->number,
                                         PCI_ADDRESS_TEXT(&vf->device->address));
                 }
@@ -302,8 +304,8 @@ static int check_companion(Refusal *refusal, MemberPlan *member)
         if (planner_lets_in(refusal->group, member, refusal->settings->companions))
                 return 0;
         return REFUSE(refusal, member, STATE_REFUSED, REASON_COMPANION_NOT_LISTED,
-                "%s (%04x:%04x, driver %s) shares group %" PRIi64 " and no claim selects it. If the "
-                "host can do without it, add \"Match=%s\" to the claim, or Companions=all%s.",
+                "%s (%04x:%04x, driver %s) shares group %" PRIi64 " and no claim selects it. If "
+                "the host can do without it, add \"Match=%s\" to the claim, or Companions=all%s.",
                 PCI_ADDRESS_TEXT(&device->address), device->vendor, device->device,
                 device->driver ?: "none", refusal->group->number,
                 PCI_ADDRESS_TEXT(&device->address), location);
@@ -351,8 +353,9 @@ static int check_uses(Refusal *refusal, MemberPlan *member)
 typedef int (*Check)(Refusal *refusal, MemberPlan *member);
 
 static const Check checks[] = {
-        check_selection, check_agreement,        check_iommu,     check_identity, check_override_file,
-        check_bridge,    check_physical_function, check_companion, check_uses,
+        check_selection, check_agreement, check_iommu,
+        check_identity,  check_override_file, check_bridge,
+        check_physical_function, check_companion, check_uses,
 };
 
 int planner_refuse_group(const Planning *planning, GroupPlan *group, const ClaimSettings *settings,

@@ -29,14 +29,14 @@ EXCEPTIONS = {
 CTL_MAY = {"bus/names.h"}
 SYSTEM_OF = {
     "core": re.compile(r"<(systemd/|libudev|libkmod|ini\.h|fcntl|unistd|time|sys/(stat|socket|mount)"
-                       r"|stdio|syslog|dirent|signal|poll)"),
+                       r"|syslog|dirent|signal|poll)"),
     "util": re.compile(r"<(systemd/|libudev|libkmod|ini\.h)"),
 }
 # what a pure core may need from outside itself and util
 PURE = re.compile(
     r"^(_?_?(str|mem|w?c?s?n?)[a-z_]*cmp|str\w+|__str\w+|__isoc\w+|mem\w+|__mem\w+_chk|calloc|malloc"
     r"|realloc|reallocarray|free|qsort|bsearch|__ctype_\w+|tolower|toupper|is\w+|reg(comp|exec|free)"
-    r"|abort|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__vs?n?printf_chk|vs?n?printf|s?n?printf"
+    r"|abort|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__vs?n?printf_chk|va?s?n?printf|s?n?printf"
     r"|__s?n?printf_chk|__(asan|ubsan|sanitizer|sancov)\w*|__assert_fail|__errno_location|strtoul\w*"
     r"|__isoc23_\w+|__tls_get_addr|explicit_bzero)$")
 LONGEST = 700
