@@ -24,5 +24,21 @@ int modules_best_vfio_driver(const Host *host, const char *modalias, char **ret)
  * or has none. */
 int modules_driver_name(const Host *host, const char *module, char **ret) _must_check_;
 
-/* Has a vfio_pci: alias, or is vfio_pci. */
+/* Has a vfio_pci: alias, or is vfio_pci. Takes the driver's name too where that is the module's
+ * but for "-" and "_". */
 bool modules_is_vfio(const Host *host, const char *module);
+
+/* The same, for many lookups in a row. */
+typedef struct ModuleIndex ModuleIndex;
+/* Returns 0 or a negative errno (-ENOENT: it is not known which kernel's modules). */
+int module_index_new(const Host *host, ModuleIndex **ret) _must_check_;
+ModuleIndex *module_index_free(ModuleIndex *index);
+DEFINE_CLEANUP(ModuleIndex, module_index_free)
+#define _cleanup_module_index_ _cleanup_(module_index_freep)
+int module_index_host_drivers(ModuleIndex *index, const char *modalias, char ***ret) _must_check_;
+int module_index_best_vfio_driver(ModuleIndex *index, const char *modalias, char **ret)
+        _must_check_;
+/* The name of the driver that the best module has: asked of the kernel if it is loaded, else the
+ * module's own name, which is what variant drivers register ("vfio-pci" for vfio_pci). */
+int module_index_vfio_driver(ModuleIndex *index, const char *modalias, char **ret) _must_check_;
+bool module_index_is_vfio(ModuleIndex *index, const char *module);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "host/scan.h"
+
+/* Between the files of the scan only. */
+
+typedef struct Scan {
+        const Host *host;
+        unsigned facts;
+        const Snapshot *previous; /* NULL: none */
+        Snapshot *snapshot;
+} Scan;
+
+/* Errors that say something of this process, not of one function. */
+bool scan_error_is_fatal(int error);
+
+/* Parses an address in the kernel's own spelling only. */
+bool scan_parse_address(const char *text, PciAddress *ret);
+
+/* The device of `previous` that is the same instance, NULL: none. */
+const Device *scan_find_previous(const Scan *scan, const Device *device);
+
+/* Facts that are read function by function, `directory` is that of the function. */
+int scan_interfaces(int directory, Device *device) _must_check_;
+int scan_details(int directory, Device *device) _must_check_;
+
+/* Facts of the whole machine, after all functions were read and sorted. */
+int scan_slots(Scan *scan) _must_check_;
+int scan_modalias_facts(Scan *scan) _must_check_;
+int scan_serials(Scan *scan) _must_check_;
