@@ -29,3 +29,10 @@ int scan_details(int directory, Device *device) _must_check_;
 int scan_slots(Scan *scan) _must_check_;
 int scan_modalias_facts(Scan *scan) _must_check_;
 int scan_serials(Scan *scan) _must_check_;
+
+/* Reads one function, whose name is looked up in the directory `devices`, into the snapshot, which
+ * is not sorted by this. One that is not there (any more) is left out. */
+int scan_add_function(Scan *scan, int devices, const char *name) _must_check_;
+
+/* What remains after the functions were read and snapshot_finish() was called, records apart. */
+int scan_finish(Scan *scan) _must_check_;

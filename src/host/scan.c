@@ -257,7 +257,7 @@ static int read_function(Scan *scan, int directory, const char *target, Device *
         return r < 0 ? r : read_identity(scan, directory, target, device);
 }
 
-static int add_function(Scan *scan, int devices, const char *name)
+int scan_add_function(Scan *scan, int devices, const char *name)
 {
         char target[PATH_MAX];
         struct stat status;
@@ -306,7 +306,7 @@ static int read_functions(Scan *scan)
                         return -errno;
                 if (!entry)
                         break;
-                r = add_function(scan, dirfd(devices), entry->d_name);
+                r = scan_add_function(scan, dirfd(devices), entry->d_name);
                 if (r < 0)
                         return r;
         }
@@ -388,6 +388,21 @@ static int read_machine(Scan *scan)
         return 0;
 }
 
+int scan_finish(Scan *scan)
+{
+        int r = read_vf_indices(scan);
+
+        if (r == 0)
+                r = read_machine(scan);
+        if (r == 0 && scan->facts & SNAPSHOT_FACT_SLOTS)
+                r = scan_slots(scan);
+        if (r == 0)
+                r = scan_modalias_facts(scan);
+        if (r == 0 && scan->facts & SNAPSHOT_FACT_SERIALS)
+                r = scan_serials(scan);
+        return r;
+}
+
 int scan_machine(const Host *host, unsigned facts, const Snapshot *previous, Snapshot **ret)
 {
         _cleanup_snapshot_ Snapshot *snapshot = NULL;
@@ -399,15 +414,7 @@ int scan_machine(const Host *host, unsigned facts, const Snapshot *previous, Sna
 
         r = read_functions(&scan);
         if (r == 0)
-                r = read_vf_indices(&scan);
-        if (r == 0)
-                r = read_machine(&scan);
-        if (r == 0 && facts & SNAPSHOT_FACT_SLOTS)
-                r = scan_slots(&scan);
-        if (r == 0)
-                r = scan_modalias_facts(&scan);
-        if (r == 0 && facts & SNAPSHOT_FACT_SERIALS)
-                r = scan_serials(&scan);
+                r = scan_finish(&scan);
         if (r == 0)
                 r = store_for_each(host, join_record, &scan);
         if (r < 0)

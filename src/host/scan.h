@@ -18,6 +18,16 @@
 int scan_machine(const Host *host, unsigned facts, const Snapshot *previous, Snapshot **ret)
         _must_check_;
 
+/* As scan_machine(), but only what has a say in what is to be done with one function: its IOMMU
+ * group, its physical function or its virtual functions, and whole groups of these. One function
+ * is enough to tell that another PF has virtual functions. Where the answer of a plan depends on
+ * more (path=, the whereabouts of an identity), scan the machine. */
+int scan_neighbourhood(const Host *host, const PciAddress *address, unsigned facts,
+        const Snapshot *previous, Snapshot **ret) _must_check_;
+
+/* The neighbourhood of an IOMMU group's members; empty if there is no such group. */
+int scan_group(const Host *host, int64_t group, unsigned facts, Snapshot **ret) _must_check_;
+
 /* Lends hwdb names (the udev hwdb is not available to the helper): called for each function if
  * SNAPSHOT_FACT_NAMES is asked for. Without it the names stay unknown. Returns 0 with either name
  * NULL if it is not known to the database (the caller frees them), -ENOENT if the database cannot
