@@ -239,8 +239,12 @@ power_off() {
 
 # --- systemd ------------------------------------------------------------------------------------
 
-# wait_booted: until systemd has no start-up job left.
-wait_booted() { timeout 120 systemctl is-system-running --wait > /dev/null; }
+# wait_booted: until systemd has no start-up job left and udev has handled every device. (The
+# targets wait for neither: multi-user.target is often reached before nvme has probed.)
+wait_booted() {
+    timeout 120 systemctl is-system-running --wait > /dev/null
+    udevadm settle --timeout=60
+}
 
 # assert_no_failed_units [NAME]
 assert_no_failed_units() {

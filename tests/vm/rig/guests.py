@@ -27,17 +27,22 @@ RECIPE = GUEST_FILES / "image"
 DISK_SIZE = "3G"
 
 # Not worth their space and the time to unpack them.
-EXCLUDED_PATHS = (
+UNWANTED = (
     "/usr/share/man/*",
     "/usr/share/doc/*",
     "/usr/share/locale/*",
     "/usr/share/info/*",
-    "/lib/modules/*/kernel/drivers/gpu/*",
-    "/usr/lib/modules/*/kernel/drivers/gpu/*",
-    "/lib/modules/*/kernel/drivers/media/*",
-    "/usr/lib/modules/*/kernel/drivers/media/*",
-    "/lib/modules/*/kernel/drivers/net/wireless/*",
-    "/usr/lib/modules/*/kernel/drivers/net/wireless/*",
+    *(
+        f"{prefix}/lib/modules/*/kernel/drivers/{drivers}/*"
+        for prefix in ("", "/usr")
+        for drivers in ("gpu", "media", "net/wireless")
+    ),
+)
+BOOTSTRAP_OPTIONS = (
+    "--variant=minbase",
+    # Its clean-up would empty /etc/machine-id, and then the first boot enables every unit.
+    "--skip=cleanup/reproducible",
+    *(f"--dpkgopt=path-exclude={pattern}" for pattern in UNWANTED),
 )
 
 
@@ -56,7 +61,7 @@ class Guest:
 
     def recipe_hash(self) -> str:
         """Names the image that the recipe makes now."""
-        digest = hashlib.sha256(repr((self.suite, EXCLUDED_PATHS, DISK_SIZE)).encode())
+        digest = hashlib.sha256(repr((self.suite, BOOTSTRAP_OPTIONS, DISK_SIZE)).encode())
         for path in sorted(RECIPE.rglob("*")):
             if path.is_file():
                 digest.update(f"\0{path.relative_to(RECIPE)}\0{path.stat().st_mode:o}\0".encode())
@@ -178,9 +183,8 @@ def _build_in(guest: Guest, work: Path) -> None:
             output,
             [
                 "mmdebstrap",
-                "--variant=minbase",
+                *BOOTSTRAP_OPTIONS,
                 f"--include={','.join(packages)}",
-                *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED_PATHS),
                 f"--customize-hook=copy-in {RECIPE} /",
                 f'--customize-hook=chroot "$1" /{RECIPE.name}/build',
                 f"--customize-hook=sync-out /{RECIPE.name}/out {image}",
