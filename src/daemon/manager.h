@@ -20,7 +20,7 @@ typedef struct GroupNode {
 typedef struct View {
         unsigned references;
         uint64_t generation;
-        Config *config; /* shared between views; counted inside the manager */
+        Config *config; /* belongs to shared_config */
         Snapshot *snapshot; /* with SNAPSHOT_FACT_DETAILS, _NAMES, _HOST_DRIVERS */
         Plan *plan;         /* with request.may_unbind = false: what is and what waits */
         bool settled;       /* the boot's claims are settled */
@@ -34,6 +34,8 @@ typedef struct View {
         const char *interrupt_remapping;    /* "yes" "no" */
         const char *initramfs_state;        /* "current" "stale" "missing" "unused" */
         const char *booted_initramfs_state; /* of the initramfs that this boot came from */
+
+        struct SharedConfig *shared_config; /* the daemon's own: several views share one */
 } View;
 
 View *view_ref(View *view);

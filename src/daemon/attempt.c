@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "daemon/manager-internal.h"
+#include "log/log.h"
+#include "util/array.h"
+#include "util/strings.h"
+
+/* The daemon by itself tries nothing twice that failed, and nothing for ever that seems to succeed
+ * but leaves the same work behind. The planner says so too, from the records; this holds even
+ * where a record could not be written. Requests are not limited. */
+
+#define ATTEMPTS_MAX 3
+
+typedef struct AttemptKey {
+        bool is_physical_function;
+        GroupKey group;
+} AttemptKey;
+
+struct Attempt {
+        AttemptKey key;
+        uint64_t signature; /* of what was to be done, and to which instances */
+        unsigned n;         /* times in a row */
+        State state;        /* of the last report that was no success, else STATE_UNCLAIMED */
+        Reason reason;
+        char *text;
+};
+
+/* FNV-1a, 64 bits. */
+static uint64_t mix(uint64_t hash, const void *data, size_t length)
+{
+        const uint8_t *bytes = data;
+
+        for (size_t i = 0; i < length; i++)
+                hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+        return hash;
+}
+
+static uint64_t mix_text(uint64_t hash, const char *text)
+{
+        return mix(hash, text ?: "", strlen(text ?: "") + 1);
+}
+
+static uint64_t group_signature(const GroupPlan *group)
+{
+        uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+        for (size_t i = 0; i < group->n_members; i++) {
+                const MemberPlan *member = &group->members[i];
+
+                hash = mix_text(hash, PCI_ADDRESS_TEXT(&member->device->address));
+                hash = mix(hash, &member->device->inode, sizeof(member->device->inode));
+                hash = mix(hash, &member->action, sizeof(member->action));
+                hash = mix_text(hash, member->device->driver);
+                hash = mix_text(hash, member->target);
+                hash = mix_text(hash, member->claim ? member->claim->name : NULL);
+        }
+        return hash;
+}
+
+static uint64_t pf_signature(const PhysicalFunctionPlan *pf)
+{
+        uint64_t hash = UINT64_C(0xcbf29ce484222325);
+        unsigned num_vfs = pf->set_num_vfs ? pf->num_vfs : 0;
+
+        hash = mix(hash, &pf->device->inode, sizeof(pf->device->inode));
+        hash = mix(hash, &pf->autoprobe_off, sizeof(pf->autoprobe_off));
+        hash = mix(hash, &num_vfs, sizeof(num_vfs));
+        return mix_text(hash, pf->device->driver);
+}
+
+/* A physical function is a subject of its own beside its group. */
+static AttemptKey group_key(const GroupPlan *group)
+{
+        return (AttemptKey){ .group = group_plan_key(group) };
+}
+
+static AttemptKey pf_key(const PciAddress *address)
+{
+        return (AttemptKey){ .is_physical_function = true,
+                .group = { .number = -1, .function = *address } };
+}
+
+static Attempt *find_attempt(const Manager *manager, AttemptKey key)
+{
+        for (size_t i = 0; i < manager->n_attempts; i++)
+                if (manager->attempts[i].key.is_physical_function == key.is_physical_function &&
+                    group_key_equal(&manager->attempts[i].key.group, &key.group))
+                        return &manager->attempts[i];
+        return NULL;
+}
+
+static bool is_allowed(const Attempt *attempt, uint64_t signature)
+{
+        if (!attempt || attempt->signature != signature)
+                return true;
+        return attempt->state == STATE_UNCLAIMED && attempt->n < ATTEMPTS_MAX;
+}
+
+bool attempt_allowed(const Manager *manager, const GroupPlan *group)
+{
+        return is_allowed(find_attempt(manager, group_key(group)), group_signature(group));
+}
+
+bool attempt_allowed_pf(const Manager *manager, const PhysicalFunctionPlan *pf)
+{
+        return is_allowed(find_attempt(manager, pf_key(&pf->device->address)), pf_signature(pf));
+}
+
+static int note(Manager *manager, AttemptKey key, uint64_t signature)
+{
+        Attempt *attempt = find_attempt(manager, key);
+        int r;
+
+        if (!attempt) {
+                r = ARRAY_GROW(manager->attempts, manager->n_attempts);
+                if (r < 0)
+                        return r;
+                attempt = &manager->attempts[manager->n_attempts++];
+                *attempt = (Attempt){ .key = key };
+        }
+        if (attempt->signature != signature)
+                attempt->n = 0;
+        attempt->signature = signature;
+        attempt->state = STATE_UNCLAIMED;
+        attempt->n++;
+        return 0;
+}
+
+int attempt_note(Manager *manager, const GroupPlan *group)
+{
+        return note(manager, group_key(group), group_signature(group));
+}
+
+int attempt_note_pf(Manager *manager, const PhysicalFunctionPlan *pf)
+{
+        return note(manager, pf_key(&pf->device->address), pf_signature(pf));
+}
+
+static void report(Attempt *attempt, State state, Reason reason, const char *text)
+{
+        if (!attempt || (state != STATE_FAILED && state != STATE_STUCK && state != STATE_REFUSED))
+                return;
+        attempt->state = state;
+        attempt->reason = reason;
+        if (replace_string(&attempt->text, text) < 0)
+                log_debug("No memory for the reason why something failed.");
+}
+
+void attempt_report(Manager *manager, const GroupPlan *group, const GroupReport *group_report)
+{
+        report(find_attempt(manager, group_key(group)), group_report->state, group_report->reason,
+                group_report->text);
+}
+
+void attempt_report_pf(Manager *manager, const PhysicalFunctionReport *pf_report)
+{
+        report(find_attempt(manager, pf_key(&pf_report->address)), pf_report->state,
+                pf_report->reason, pf_report->text);
+}
+
+static void remove_attempt(Manager *manager, size_t index)
+{
+        free(manager->attempts[index].text);
+        manager->attempts[index] = manager->attempts[--manager->n_attempts];
+}
+
+static bool show_group(Manager *manager, View *view, const Attempt *attempt)
+{
+        GroupPlan *group = view_find_group(view, &attempt->key.group);
+
+        if (work_find_group(manager, &attempt->key.group))
+                return true;
+        if (!group || !group->has_work)
+                return false;
+        if (attempt->state != STATE_UNCLAIMED && !attempt_allowed(manager, group))
+                view_show_outcome(view, group, attempt->state, attempt->reason, attempt->text);
+        return true;
+}
+
+static bool show_physical_function(Manager *manager, View *view, const Attempt *attempt)
+{
+        for (size_t i = 0; i < view->plan->n_physical_functions; i++) {
+                PhysicalFunctionPlan *pf = &view->plan->physical_functions[i];
+
+                if (!pci_address_equal(&pf->device->address, &attempt->key.group.function))
+                        continue;
+                if (work_has_physical_function(manager, &pf->device->address))
+                        return true;
+                if (!pf->autoprobe_off && !pf->set_num_vfs)
+                        return false;
+                if (attempt->state != STATE_UNCLAIMED && !attempt_allowed_pf(manager, pf))
+                        view_show_pf_outcome(pf, attempt->state, attempt->reason, attempt->text);
+                return true;
+        }
+        return false;
+}
+
+/* Shows what is not tried again; forgets what there is nothing left to do for. */
+void attempts_show(Manager *manager, View *view)
+{
+        for (size_t i = manager->n_attempts; i-- > 0;) {
+                const Attempt *attempt = &manager->attempts[i];
+                bool is_needed = attempt->key.is_physical_function
+                                         ? show_physical_function(manager, view, attempt)
+                                         : show_group(manager, view, attempt);
+
+                if (!is_needed)
+                        remove_attempt(manager, i);
+        }
+}
+
+void attempts_forget(Manager *manager)
+{
+        while (manager->n_attempts > 0)
+                remove_attempt(manager, manager->n_attempts - 1);
+        free(manager->attempts);
+        manager->attempts = NULL;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "daemon/manager.h"
+#include "daemon/watcher.h"
+#include "exec/executor.h"
+#include "host/kernel-command-line.h"
+
+/* What the files of the manager share. One turn of the loop:
+ *
+ *     event, reload, request, deadline
+ *           └─ manager_wake() ── deferred, coalesced ── manager_reconcile() [reconcile.c]
+ *                 scan ─ judge (judge.c) ─ plan ─ work_start() (work.c) ─ settle (settle.c)
+ *                                                      │                       │
+ *     executor: group done ── work_group_done() ───────┘      manager_publish() (view.c)
+ *           └─ manager_wake()                                        └─ listener, requests
+ *
+ * All functions that return int return 0 or a negative errno. */
+
+/* A configuration that views and works share. */
+struct SharedConfig {
+        unsigned references;
+        Config *config;
+};
+typedef struct SharedConfig SharedConfig;
+
+SharedConfig *shared_config_ref(SharedConfig *shared);
+SharedConfig *shared_config_unref(SharedConfig *shared);
+DEFINE_CLEANUP(SharedConfig, shared_config_unref)
+
+/* configuration.c: reads the files, applies the kernel command line, keeps the last good version
+ * of claims with an error if there is a `previous` configuration. */
+int configuration_read(const Host *host, const char *config_root, const KernelCommandLine *line,
+        const SharedConfig *previous, SharedConfig **ret) _must_check_;
+
+/* A group, as it is named over several snapshots: its number, or without one its only function. */
+typedef struct GroupKey {
+        int64_t number;
+        PciAddress function; /* the first one */
+} GroupKey;
+
+static inline GroupKey group_plan_key(const GroupPlan *group)
+{
+        return (GroupKey){ .number = group->number,
+                .function = group->members[0].device->address };
+}
+
+bool group_key_equal(const GroupKey *a, const GroupKey *b);
+
+/* A plan handed to the executor; kept until the executor is idle, because it points into them. */
+typedef struct Work Work;
+struct Work {
+        Work *next;
+        View *view; /* whose snapshot and configuration the plan was made from */
+        Plan *plan;
+        ClaimSettings *settings; /* of a request by hand, NULL: none */
+        int64_t request;         /* identifier of the request it serves, 0: the daemon's own */
+        size_t n_open;           /* groups and physical functions that have not been reported */
+        bool *group_done;        /* per group of the plan: has no work, or was reported */
+        bool *pf_done;           /* per physical function of the plan, likewise */
+};
+
+/* What was tried for a group last, so that the same is not tried for ever. */
+typedef struct Attempt Attempt;
+
+/* A function that was announced as new, or appeared in a scan; it counts as hot-plugged once both
+ * are true. */
+typedef struct Arrival {
+        PciAddress address;
+        uint64_t inode; /* 0: announced, not seen yet */
+        bool announced;
+        uint64_t since_usec; /* CLOCK_MONOTONIC */
+} Arrival;
+
+/* Something about a device instance at a moment, CLOCK_MONOTONIC. */
+typedef struct Moment {
+        PciAddress address;
+        uint64_t inode;
+        uint64_t usec;
+} Moment;
+
+typedef struct Moments {
+        Moment *items;
+        size_t n_items;
+} Moments;
+
+typedef struct ApplyCall ApplyCall;
+
+struct Manager {
+        sd_event *event;
+        const Host *host;
+        char *config_root;
+        Operations operations;
+        bool may_act; /* false: a saved tree, everything is only read */
+        KernelCommandLine command_line;
+        bool is_enabled; /* the switch of the boot service; else only requests act */
+
+        SharedConfig *config;
+        char config_digest[sizeof(((Config *) NULL)->digest)]; /* the executor points here */
+        View *view;
+        uint64_t generation;
+        ManagerListener listener;
+        uint64_t started_usec; /* CLOCK_MONOTONIC */
+        bool is_settled;
+
+        Watcher *watcher;
+        sd_event_source *wake_deferred, *wake_timer; /* reconcile.c */
+        uint64_t next_scan_usec;                     /* not before: a scan took long */
+        sd_event_source *deadline_timer;             /* settle.c */
+
+        Executor *executor;
+        sd_event_source *executor_source;
+        Work *works;
+        Attempt *attempts;
+        size_t n_attempts;
+
+        Arrival *arrivals;
+        size_t n_arrivals;
+        Moments waiting; /* for workers that are not ours: when they are late */
+        Moments drifts;  /* when a function was taken from us last */
+        int64_t *intents; /* groups left over from a crash */
+        size_t n_intents;
+
+        ApplyCall *applies;
+        sd_event_source *apply_deferred;
+        int64_t last_identifier;
+};
+
+/* manager.c. For tests too: `operations` NULL means the machine's own; `watch` installs the
+ * monitor. */
+typedef struct ManagerOptions {
+        const char *config_root;
+        const Operations *operations;
+        bool may_act;
+        bool watch;
+} ManagerOptions;
+int manager_new_with_options(sd_event *event, const Host *host, const ManagerOptions *options,
+        Manager **ret) _must_check_;
+/* What the watcher calls for each event. */
+void manager_handle_event(void *userdata, const WatcherEvent *event);
+/* Not switched off by kernel command line, nor a saved tree. */
+bool manager_may_execute(const Manager *manager);
+/* … and enabled: acts by itself. */
+bool manager_acts_by_itself(const Manager *manager);
+int64_t manager_next_identifier(Manager *manager);
+
+/* view.c */
+int view_new(SharedConfig *config, View **ret) _must_check_;
+GroupPlan *view_find_group(View *view, const GroupKey *key);
+/* Reads the nodes of the snapshot's groups. */
+int view_read_nodes(View *view, const Host *host) _must_check_;
+/* Shows the groups that are being worked on as such. */
+void view_show_work(View *view, Manager *manager);
+/* Shows what came of a group instead of the work that the plan still sees. */
+void view_show_outcome(View *view, GroupPlan *group, State state, Reason reason, const char *text);
+void view_show_pf_outcome(PhysicalFunctionPlan *pf, State state, Reason reason, const char *text);
+/* Counts the claims, finds the state. */
+void view_summarize(View *view);
+/* Replaces the manager's view and tells everybody. Takes the reference. */
+void manager_publish(Manager *manager, View *view);
+
+/* announce.c: logs what changed from one view to the next; `old` NULL: the first one. */
+void announce_changes(const View *old, const View *new);
+
+/* reconcile.c */
+int reconcile_prepare(Manager *manager) _must_check_; /* makes the event sources */
+void manager_wake(Manager *manager);                  /* a reconcile is due soon */
+int manager_reconcile(Manager *manager) _must_check_;
+/* A new view, not published: scanned now, planned without leave to unbind. */
+int manager_look(Manager *manager, View **ret) _must_check_;
+/* Completes such a view with what is underway, and publishes it. */
+int manager_show(Manager *manager, View *view) _must_check_;
+
+/* judge.c: what a snapshot alone does not show. */
+int arrivals_announce(Manager *manager, const PciAddress *address) _must_check_;
+/* Compares with the present view; forgets what is gone. */
+int arrivals_update(Manager *manager, const Snapshot *snapshot) _must_check_;
+/* Forgets what the plan has nothing left to do for. */
+void arrivals_settle(Manager *manager, const Plan *plan);
+/* The hot-plugged functions, an array that the caller frees. */
+int arrivals_list(const Manager *manager, PciAddress **ret, size_t *ret_n) _must_check_;
+/* Functions whose record says that a worker is at them, though none of ours is: past the claim's
+ * Timeout the record is closed (probe-failed; stuck, while the worker still lives). */
+int waiting_update(Manager *manager, Snapshot *snapshot) _must_check_;
+/* The next moment at which waiting_update() may have something to say; USEC_INFINITY: none. */
+uint64_t waiting_deadline(const Manager *manager);
+int drift_update(Manager *manager, Snapshot *snapshot) _must_check_;
+/* Counts, in their records, functions that somebody took from us since the present view. */
+int drift_record(Manager *manager, const View *view) _must_check_;
+
+/* attempt.c */
+bool attempt_allowed(const Manager *manager, const GroupPlan *group);
+bool attempt_allowed_pf(const Manager *manager, const PhysicalFunctionPlan *pf);
+int attempt_note(Manager *manager, const GroupPlan *group) _must_check_;
+int attempt_note_pf(Manager *manager, const PhysicalFunctionPlan *pf) _must_check_;
+void attempt_report(Manager *manager, const GroupPlan *group, const GroupReport *report);
+void attempt_report_pf(Manager *manager, const PhysicalFunctionReport *report);
+void attempts_show(Manager *manager, View *view);
+void attempts_forget(Manager *manager);
+
+/* work.c */
+int work_prepare(Manager *manager) _must_check_; /* makes the executor */
+/* Removes from a plan what is being worked on already and, unless it was asked for, what was tried
+ * before without a change since. Returns whether work is left. */
+bool work_filter(Manager *manager, Plan *plan, bool is_request);
+/* Hands the plan to the executor; takes plan and settings, on failure too. */
+int work_start(Manager *manager, View *view, Plan *plan, ClaimSettings *settings, int64_t request)
+        _must_check_;
+/* Who works on the group; NULL: nobody. */
+const Work *work_find(const Manager *manager, const GroupKey *key, size_t *ret_index);
+const GroupPlan *work_find_group(const Manager *manager, const GroupKey *key);
+bool work_has_physical_function(const Manager *manager, const PciAddress *address);
+bool work_has_physical_functions(const Manager *manager);
+bool work_is_open(const Manager *manager, int64_t request);
+void works_free(Manager *manager);
+
+/* recover.c: groups whose transaction was cut off. */
+int recover_prepare(Manager *manager) _must_check_;
+int recover_resume(Manager *manager, View *view) _must_check_;
+
+/* settle.c */
+void settle_update(Manager *manager, View *view);
+/* Arms the one timer for whatever is next. */
+int settle_arm(Manager *manager) _must_check_;
+
+/* request.c */
+bool request_concerns(const ApplyRequest *request, const GroupPlan *group);
+/* -ENOENT: no such function or claim; -EINVAL: by hand, but for no function. */
+int request_check(const View *view, const ApplyRequest *request) _must_check_;
+/* Settings for a bind by hand: the claim's or [Defaults], and what the request says instead. */
+int request_make_settings(const View *view, const ApplyRequest *request, ClaimSettings **ret)
+        _must_check_;
+ClaimSettings *settings_free(ClaimSettings *settings);
+DEFINE_CLEANUP(ClaimSettings, settings_free)
+int request_plan(const View *view, const ApplyRequest *request, const ClaimSettings *settings,
+        Plan **ret) _must_check_;
+void request_set_no_probe(Plan *plan);
+
+/* apply.c */
+int applies_prepare(Manager *manager) _must_check_;
+void applies_group_done(Manager *manager, int64_t request, const GroupReport *report);
+/* After a view was published: starts what waited, finishes what is done. */
+void applies_published(Manager *manager);
+void applies_free(Manager *manager);

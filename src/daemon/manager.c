@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/manager-internal.h"
+#include "exec/operations-host.h"
+#include "host/store.h"
+#include "host/switch.h"
+#include "log/log.h"
+#include "log/message-ids.h"
+#include "util/io.h"
+#include "util/strings.h"
+
+/* Puts the parts together, in the order that loses nothing: the monitor before the first scan. */
+
+bool manager_may_execute(const Manager *manager)
+{
+        return manager->may_act && manager->command_line.mode == SWITCH_ON;
+}
+
+bool manager_acts_by_itself(const Manager *manager)
+{
+        return manager_may_execute(manager) && manager->is_enabled;
+}
+
+int64_t manager_next_identifier(Manager *manager)
+{
+        return ++manager->last_identifier;
+}
+
+void manager_handle_event(void *userdata, const WatcherEvent *event)
+{
+        Manager *manager = userdata;
+
+        if (event->is_added && arrivals_announce(manager, &event->address) < 0)
+                log_warning("No memory to note that %s is new, ignoring.",
+                        PCI_ADDRESS_TEXT(&event->address));
+        manager_wake(manager);
+}
+
+static void use_config(Manager *manager, SharedConfig *config)
+{
+        shared_config_unref(manager->config);
+        manager->config = config;
+        memcpy(manager->config_digest, config->config->digest, sizeof(manager->config_digest));
+}
+
+static int read_config(Manager *manager)
+{
+        SharedConfig *config;
+        int r;
+
+        r = configuration_read(manager->host, manager->config_root, &manager->command_line,
+                manager->config, &config);
+        if (r < 0)
+                return r;
+        use_config(manager, config);
+        return 0;
+}
+
+static int read_switches(Manager *manager)
+{
+        LogFields fields = LOG_FIELDS_NONE;
+        int r;
+
+        r = kernel_command_line_read(manager->host, STAGE_RUNTIME, &manager->command_line);
+        if (r < 0)
+                return r;
+        manager->is_enabled = host_is_enabled(manager->host);
+        if (!manager->may_act)
+                return 0;
+
+        fields.message_id = MESSAGE_SWITCHED_OFF;
+        if (manager->command_line.mode != SWITCH_ON)
+                log_full(LOG_NOTICE, &fields, "%s: nothing is done to any device, %s.",
+                        manager->command_line.why ?: "Kernel command line",
+                        manager->command_line.mode == SWITCH_PLAN ? "plans are only shown"
+                                                                  : "claims are disabled");
+        else if (!manager->is_enabled)
+                log_full(LOG_NOTICE, &fields,
+                        "vfio-bindd-early.service is not enabled: nothing is done to any device "
+                        "unless it is asked for.");
+        return 0;
+}
+
+static int prepare(Manager *manager, const ManagerOptions *options)
+{
+        int r;
+
+        r = replace_string(&manager->config_root, options->config_root);
+        if (r < 0)
+                return r;
+        r = reconcile_prepare(manager);
+        if (r < 0)
+                return r;
+        r = applies_prepare(manager);
+        if (r < 0)
+                return r;
+        if (options->watch) {
+                r = watcher_new(manager->event, manager_handle_event, manager, &manager->watcher);
+                if (r < 0)
+                        return r;
+        }
+        r = read_switches(manager);
+        if (r < 0)
+                return r;
+        r = read_config(manager);
+        if (r < 0)
+                return r;
+        if (!manager->may_act)
+                return 0;
+        r = store_prepare(manager->host);
+        if (r < 0)
+                return r;
+        r = work_prepare(manager);
+        if (r < 0)
+                return r;
+        return recover_prepare(manager);
+}
+
+int manager_new_with_options(sd_event *event, const Host *host, const ManagerOptions *options,
+        Manager **ret)
+{
+        _cleanup_(manager_freep) Manager *manager = calloc(1, sizeof(*manager));
+        int r;
+
+        if (!manager)
+                return -ENOMEM;
+        manager->event = sd_event_ref(event);
+        manager->host = host;
+        manager->may_act = options->may_act;
+        manager->started_usec = now_monotonic();
+        if (options->operations)
+                manager->operations = *options->operations;
+        else
+                operations_host(host, &manager->operations);
+        r = prepare(manager, options);
+        if (r < 0)
+                return r;
+        manager_wake(manager);
+        *ret = TAKE_POINTER(manager);
+        return 0;
+}
+
+int manager_new(sd_event *event, const Host *host, const char *config_root, Manager **ret)
+{
+        return manager_new_with_options(event, host,
+                &(ManagerOptions){
+                        .config_root = config_root,
+                        .may_act = host->is_live,
+                        .watch = host->is_live,
+                },
+                ret);
+}
+
+Manager *manager_free(Manager *manager)
+{
+        if (!manager)
+                return NULL;
+        watcher_free(manager->watcher);
+        sd_event_source_disable_unref(manager->wake_deferred);
+        sd_event_source_disable_unref(manager->wake_timer);
+        sd_event_source_disable_unref(manager->deadline_timer);
+        applies_free(manager);
+        works_free(manager);
+        attempts_forget(manager);
+        free(manager->arrivals);
+        free(manager->waiting.items);
+        free(manager->drifts.items);
+        free(manager->intents);
+        view_unref(manager->view);
+        shared_config_unref(manager->config);
+        kernel_command_line_done(&manager->command_line);
+        free(manager->config_root);
+        sd_event_unref(manager->event);
+        free(manager);
+        return NULL;
+}
+
+void manager_set_listener(Manager *manager, const ManagerListener *listener)
+{
+        manager->listener = listener ? *listener : (ManagerListener){};
+}
+
+View *manager_view(Manager *manager)
+{
+        return manager->view;
+}
+
+int manager_reload(Manager *manager)
+{
+        int r;
+
+        manager->is_enabled = host_is_enabled(manager->host);
+        r = read_config(manager);
+        if (r < 0)
+                return r;
+        attempts_forget(manager);
+        return manager_reconcile(manager);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <malloc.h>
+
+#include "daemon/manager-internal.h"
+#include "daemon/names.h"
+#include "host/guard.h"
+#include "host/scan.h"
+#include "log/log.h"
+#include "util/io.h"
+#include "util/strings.h"
+
+/* One turn: look at the machine, plan, have done what may be done, publish what is.
+ *
+ * Whatever happens only marks the view as out of date. The scan is done when the loop has nothing
+ * more urgent to do, so that a burst of events costs one; but no later than WAKE_LATEST_USEC, so
+ * that nobody can put it off by keeping the loop busy. After a scan that took long, the next one
+ * keeps a distance, so that scanning never takes more than a fifth of one processor. */
+
+#define WAKE_LATEST_USEC    (500 * USEC_PER_MSEC)
+#define SCAN_DISTANCE       4
+#define WAKE_ACCURACY_USEC  (10 * USEC_PER_MSEC)
+#define SCAN_FACTS                                                                                 \
+        (SNAPSHOT_FACT_DETAILS | SNAPSHOT_FACT_NAMES | SNAPSHOT_FACT_HOST_DRIVERS |                \
+                SNAPSHOT_FACT_INTERFACES | SNAPSHOT_FACT_SLOTS)
+
+static int scan(Manager *manager, const Config *config, Snapshot **ret)
+{
+        const Snapshot *previous = manager->view ? manager->view->snapshot : NULL;
+        _cleanup_snapshot_ Snapshot *snapshot = NULL;
+        _cleanup_names_ Names names;
+        int r;
+
+        names_begin(&names, previous);
+        r = scan_machine(manager->host, SCAN_FACTS | config_needed_facts(config), previous,
+                &snapshot);
+        if (r < 0)
+                return r;
+        r = guard_scan(manager->host, snapshot);
+        if (r < 0)
+                return r;
+        *ret = TAKE_POINTER(snapshot);
+        return 0;
+}
+
+static int plan(Manager *manager, const View *view, Plan **ret)
+{
+        _cleanup_free_ PciAddress *hotplugged = NULL;
+        PlanRequest request = { .stage = STAGE_RUNTIME };
+        int r;
+
+        r = arrivals_list(manager, &hotplugged, &request.n_hotplugged);
+        if (r < 0)
+                return r;
+        request.hotplugged = hotplugged;
+        return planner_plan(view->snapshot, view->config, &request, ret);
+}
+
+int manager_look(Manager *manager, View **ret)
+{
+        _cleanup_(view_unrefp) View *view = NULL;
+        uint64_t begin = now_monotonic(), took;
+        int r;
+
+        r = view_new(manager->config, &view);
+        if (r < 0)
+                return r;
+        r = scan(manager, view->config, &view->snapshot);
+        if (r < 0)
+                return r;
+        r = arrivals_update(manager, view->snapshot);
+        if (r < 0)
+                return r;
+        r = waiting_update(manager, view->snapshot);
+        if (r < 0)
+                return r;
+        r = drift_update(manager, view->snapshot);
+        if (r < 0)
+                return r;
+        r = plan(manager, view, &view->plan);
+        if (r < 0)
+                return r;
+
+        took = now_monotonic() - begin;
+        manager->next_scan_usec = begin + (SCAN_DISTANCE + 1) * took;
+        log_debug("Looked at %zu functions in %u ms.", view->snapshot->n_devices,
+                (unsigned) (took / USEC_PER_MSEC));
+        *ret = TAKE_POINTER(view);
+        return 0;
+}
+
+/* The daemon's own work: what needs no leave to unbind, and what was hot-plugged just now. The
+ * plan is made once more, because the view shows its own in another light meanwhile. */
+static int carry_out(Manager *manager, View *view)
+{
+        _cleanup_plan_ Plan *work = NULL;
+        int r;
+
+        if (manager_acts_by_itself(manager) && !plan_is_empty(view->plan)) {
+                r = plan(manager, view, &work);
+                if (r < 0)
+                        return r;
+        }
+        /* After planning: a count that this drift has used up still lets it be reclaimed. Before
+         * the work: its workers write the records anew. */
+        r = drift_record(manager, view);
+        if (r < 0)
+                return r;
+        if (!work || !work_filter(manager, work, false))
+                return 0;
+        return work_start(manager, view, TAKE_POINTER(work), NULL, 0);
+}
+
+int manager_show(Manager *manager, View *view)
+{
+        int r;
+
+        r = view_read_nodes(view, manager->host);
+        if (r < 0)
+                return r;
+        attempts_show(manager, view);
+        view_show_work(view, manager);
+        settle_update(manager, view);
+        view_summarize(view);
+        manager_publish(manager, view_ref(view));
+        return settle_arm(manager);
+}
+
+int manager_reconcile(Manager *manager)
+{
+        _cleanup_(view_unrefp) View *view = NULL;
+        int r;
+
+        r = manager_look(manager, &view);
+        if (r < 0)
+                return r;
+        r = recover_resume(manager, view);
+        if (r < 0)
+                return r;
+        r = carry_out(manager, view);
+        if (r < 0)
+                return r;
+        arrivals_settle(manager, view->plan);
+        return manager_show(manager, view);
+}
+
+static int wake_up(Manager *manager)
+{
+        int r;
+
+        (void) sd_event_source_set_enabled(manager->wake_deferred, SD_EVENT_OFF);
+        (void) sd_event_source_set_enabled(manager->wake_timer, SD_EVENT_OFF);
+        r = manager_reconcile(manager);
+        if (r < 0)
+                log_error("Cannot bring the view up to date, keeping the present one: %s",
+                        strerror(-r));
+        /* The view that was replaced is gone: give its memory back. */
+        (void) malloc_trim(0);
+        return 0;
+}
+
+static int on_wake_deferred(sd_event_source *source, void *userdata)
+{
+        return wake_up(userdata);
+}
+
+static int on_wake_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        return wake_up(userdata);
+}
+
+int reconcile_prepare(Manager *manager)
+{
+        int r;
+
+        r = sd_event_add_defer(manager->event, &manager->wake_deferred, on_wake_deferred, manager);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_priority(manager->wake_deferred, SD_EVENT_PRIORITY_IDLE);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_enabled(manager->wake_deferred, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(manager->wake_deferred, "reconcile");
+
+        r = sd_event_add_time(manager->event, &manager->wake_timer, CLOCK_MONOTONIC, 0,
+                WAKE_ACCURACY_USEC, on_wake_timer, manager);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_priority(manager->wake_timer, SD_EVENT_PRIORITY_IMPORTANT);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(manager->wake_timer, "reconcile-latest");
+        return sd_event_source_set_enabled(manager->wake_timer, SD_EVENT_OFF);
+}
+
+void manager_wake(Manager *manager)
+{
+        uint64_t now = now_monotonic(), latest = now + WAKE_LATEST_USEC;
+        int enabled = SD_EVENT_OFF;
+
+        (void) sd_event_source_get_enabled(manager->wake_timer, &enabled);
+        if (enabled != SD_EVENT_OFF)
+                return; /* due already */
+        if (manager->next_scan_usec > now)
+                latest = manager->next_scan_usec < latest ? manager->next_scan_usec : latest;
+        else
+                (void) sd_event_source_set_enabled(manager->wake_deferred, SD_EVENT_ONESHOT);
+        (void) sd_event_source_set_time(manager->wake_timer, latest);
+        (void) sd_event_source_set_enabled(manager->wake_timer, SD_EVENT_ONESHOT);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/watcher.h"
+
+#include <errno.h>
+#include <libudev.h>
+#include <sys/epoll.h>
+#include <systemd/sd-event.h>
+
+#include "log/log.h"
+#include "util/strings.h"
+
+/* A PF that brings 256 VFs into being sends some 1,000 events within a second; the kernel accounts
+ * about 2 KiB for each. Only what is queued takes memory. */
+#define RECEIVE_BUFFER_SIZE (16 * 1024 * 1024)
+
+/* What one wakeup takes from the queue at most, so that other sources get their turn. */
+#define EVENTS_PER_WAKEUP 1024
+
+struct Watcher {
+        WatcherHandler handler;
+        void *userdata;
+        struct udev *udev;
+        struct udev_monitor *monitor;
+        sd_event_source *source;
+};
+
+static void watcher_deliver(Watcher *watcher, struct udev_device *device)
+{
+        const char *subsystem = udev_device_get_subsystem(device);
+        const char *action = udev_device_get_action(device);
+        const char *name = udev_device_get_sysname(device);
+        WatcherEvent event = {};
+
+        if (!subsystem || !action)
+                return;
+        /* Replayed events carry SYNTH_UUID= (kernel: Documentation/ABI/testing/sysfs-uevent). */
+        if (streq(subsystem, "pci") && streq(action, "add") && name &&
+            !udev_device_get_property_value(device, "SYNTH_UUID"))
+                event.is_added = pci_address_parse(name, &event.address) >= 0;
+
+        log_debug("Event: %s of %s %s", action, subsystem, name ?: "?");
+        watcher->handler(watcher->userdata, &event);
+}
+
+static int watcher_receive(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+        Watcher *watcher = userdata;
+
+        for (unsigned i = 0; i < EVENTS_PER_WAKEUP; i++) {
+                struct udev_device *device;
+
+                errno = 0;
+                device = udev_monitor_receive_device(watcher->monitor);
+                if (device) {
+                        watcher_deliver(watcher, device);
+                        udev_device_unref(device);
+                        continue;
+                }
+                if (errno == ENOBUFS) {
+                        log_warning("Events of the kernel were lost, reading everything again.");
+                        watcher->handler(watcher->userdata, &(WatcherEvent){ .lost = true });
+                        continue;
+                }
+                break;
+        }
+        return 0;
+}
+
+static int watcher_open(Watcher *watcher)
+{
+        static const char *const subsystems[] = { "pci", "vfio", "vfio-dev" };
+        int r;
+
+        watcher->udev = udev_new();
+        if (!watcher->udev)
+                return -ENOMEM;
+        watcher->monitor = udev_monitor_new_from_netlink(watcher->udev, "udev");
+        if (!watcher->monitor)
+                return errno > 0 ? -errno : -ENOMEM;
+        for (size_t i = 0; i < ELEMENTSOF(subsystems); i++) {
+                r = udev_monitor_filter_add_match_subsystem_devtype(
+                        watcher->monitor, subsystems[i], NULL);
+                if (r < 0)
+                        return r;
+        }
+        r = udev_monitor_set_receive_buffer_size(watcher->monitor, RECEIVE_BUFFER_SIZE);
+        if (r < 0)
+                log_debug("Cannot enlarge the receive buffer for events, ignoring: %s",
+                        strerror(-r));
+        return udev_monitor_enable_receiving(watcher->monitor);
+}
+
+int watcher_new(sd_event *event, WatcherHandler handler, void *userdata, Watcher **ret)
+{
+        _cleanup_(watcher_freep) Watcher *watcher = calloc(1, sizeof(*watcher));
+        int r;
+
+        if (!watcher)
+                return -ENOMEM;
+        watcher->handler = handler;
+        watcher->userdata = userdata;
+        r = watcher_open(watcher);
+        if (r < 0)
+                return r;
+        r = sd_event_add_io(event, &watcher->source, udev_monitor_get_fd(watcher->monitor),
+                EPOLLIN, watcher_receive, watcher);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(watcher->source, "udev-monitor");
+        *ret = TAKE_POINTER(watcher);
+        return 0;
+}
+
+Watcher *watcher_free(Watcher *watcher)
+{
+        if (!watcher)
+                return NULL;
+        sd_event_source_disable_unref(watcher->source);
+        udev_monitor_unref(watcher->monitor);
+        udev_unref(watcher->udev);
+        free(watcher);
+        return NULL;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/pci-address.h"
+
+/* Wakes the daemon: the udev monitor for PCI functions, VFIO groups and VFIO devices, attached to
+ * an event loop. It says that something happened; what is so now is read from sysfs. */
+
+typedef struct sd_event sd_event;
+typedef struct Watcher Watcher;
+
+typedef struct WatcherEvent {
+        bool lost;     /* events were lost (ENOBUFS): everything may have changed; no other field */
+        bool is_added; /* a PCI function came into being just now; not a replayed ("udevadm
+                        * trigger") event */
+        PciAddress address; /* if is_added */
+} WatcherEvent;
+
+typedef void (*WatcherHandler)(void *userdata, const WatcherEvent *event);
+
+/* Events queue up from here on; the handler is called from the loop, once for each. Returns 0 or a
+ * negative errno. */
+int watcher_new(sd_event *event, WatcherHandler handler, void *userdata, Watcher **ret)
+        _must_check_;
+Watcher *watcher_free(Watcher *watcher);
+DEFINE_CLEANUP(Watcher, watcher_free)
