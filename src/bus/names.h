@@ -56,5 +56,6 @@
 #define DBUS_NAME      "org.freedesktop.DBus"
 #define DBUS_PATH      "/org/freedesktop/DBus"
 #define DBUS_INTERFACE "org.freedesktop.DBus"
+#define DBUS_LOCAL_NAME      "org.freedesktop.DBus.Local"
 #define DBUS_LOCAL_PATH      "/org/freedesktop/DBus/Local"
 #define DBUS_LOCAL_INTERFACE "org.freedesktop.DBus.Local"
