@@ -36,6 +36,7 @@ static const Field fields[] = {
         ORIGINAL("ORIGINAL_DRIVER", original_driver),
         ORIGINAL("ORIGINAL_OVERRIDE", original_override),
         ORIGINAL("ORIGINAL_POWER_CONTROL", original_power_control),
+        ORIGINAL("ORIGINAL_AUTOPROBE", original_autoprobe),
         FIELD("PROVENANCE", FIELD_PROVENANCE, provenance),
         FIELD("STAGE", FIELD_STAGE, stage),
         FIELD("TARGET_DRIVER", FIELD_STRING, target_driver),

@@ -423,3 +423,25 @@ int scan_machine(const Host *host, unsigned facts, const Snapshot *previous, Sna
         *ret = TAKE_POINTER(snapshot);
         return 0;
 }
+
+int scan_function(const Host *host, const PciAddress *address, Snapshot **ret)
+{
+        _cleanup_snapshot_ Snapshot *snapshot = NULL;
+
+        int r = snapshot_new(&snapshot);
+        if (r < 0)
+                return r;
+        _cleanup_close_ int devices =
+                openat(host->root, "sys/bus/pci/devices", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (devices < 0)
+                return errno == ENOENT ? -ENODEV : -errno;
+
+        Scan scan = {.host = host, .snapshot = snapshot};
+        r = scan_add_function(&scan, devices, PCI_ADDRESS_TEXT(address));
+        if (r < 0)
+                return r;
+        if (snapshot->n_devices == 0)
+                return -ENODEV;
+        *ret = TAKE_POINTER(snapshot);
+        return 0;
+}

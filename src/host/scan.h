@@ -28,6 +28,10 @@ int scan_neighbourhood(const Host *host, const PciAddress *address, unsigned fac
 /* The neighbourhood of an IOMMU group's members; empty if there is no such group. */
 int scan_group(const Host *host, int64_t group, unsigned facts, Snapshot **ret) _must_check_;
 
+/* One function without further facts, record and VF index; the only one of the snapshot.
+ * Returns 0, -ENODEV, another negative errno. */
+int scan_function(const Host *host, const PciAddress *address, Snapshot **ret) _must_check_;
+
 /* Lends hwdb names (the udev hwdb is not available to the helper): called for each function if
  * SNAPSHOT_FACT_NAMES is asked for. Without it the names stay unknown. Returns 0 with either name
  * NULL if it is not known to the database (the caller frees them), -ENOENT if the database cannot

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/accounts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/io.h"
+#include "util/parse.h"
+#include "util/strings.h"
+
+/* The C library's readers of these files know no other root and may load name service modules,
+ * which an initramfs does not have; hence a reader of our own. */
+
+#define LINE_MAX_LENGTH  4096
+#define LINES_MAX        1000000
+#define NAME_BUFFER_MAX  (1U << 20)
+#define ACCOUNT_NAME_MAX 256
+
+static bool is_account_name(const char *name)
+{
+        size_t n = strlen(name);
+
+        return n > 0 && n <= ACCOUNT_NAME_MAX && !strpbrk(name, ":\n/");
+}
+
+/* 0xffff and 0xffffffff mean "no change" to chown. */
+static int check_number(uint64_t number, uint32_t *ret)
+{
+        if (number >= UINT32_MAX || number == UINT16_MAX)
+                return -EINVAL;
+        *ret = (uint32_t) number;
+        return 0;
+}
+
+/* "name:password:NUMBER:…" */
+static bool parse_account_line(char *line, const char *name, uint32_t *ret)
+{
+        char *rest = (char *) startswith(line, name);
+        uint64_t number;
+
+        if (!rest || *rest != ':')
+                return false;
+        rest = strchr(rest + 1, ':');
+        if (!rest)
+                return false;
+        rest++;
+        rest[strcspn(rest, ":\n")] = '\0';
+        return parse_unsigned(rest, UINT32_MAX, &number) == 0 && check_number(number, ret) == 0;
+}
+
+static void close_file(FILE **file)
+{
+        if (*file)
+                (void) fclose(*file);
+}
+
+static int find_in_file(const Host *host, const char *path, const char *name, uint32_t *ret)
+{
+        _cleanup_(close_file) FILE *file = NULL;
+        char line[LINE_MAX_LENGTH];
+        bool continues = false;
+
+        _cleanup_close_ int fd = openat(host->root, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (fd < 0)
+                return errno == ENOENT ? -ENXIO : -errno;
+        file = fdopen(fd, "re");
+        if (!file)
+                return -errno;
+        (void) TAKE_FD(fd);
+
+        for (unsigned i = 0; i < LINES_MAX && fgets(line, sizeof(line), file); i++) {
+                bool is_whole = strchr(line, '\n');
+
+                /* The rest of a long line (a group with many members) is no line of its own. */
+                if (!continues && parse_account_line(line, name, ret))
+                        return 0;
+                continues = !is_whole;
+        }
+        return -ENXIO;
+}
+
+static int ask_for_user(const char *name, uint32_t *ret)
+{
+        struct passwd entry, *found;
+
+        for (size_t size = 4096; size <= NAME_BUFFER_MAX; size *= 2) {
+                _cleanup_free_ char *buffer = malloc(size);
+                if (!buffer)
+                        return -ENOMEM;
+                int r = getpwnam_r(name, &entry, buffer, size, &found);
+                if (r == ERANGE)
+                        continue;
+                return r == 0 && found ? check_number(entry.pw_uid, ret) : -ENXIO;
+        }
+        return -ENXIO;
+}
+
+static int ask_for_group(const char *name, uint32_t *ret)
+{
+        struct group entry, *found;
+
+        for (size_t size = 4096; size <= NAME_BUFFER_MAX; size *= 2) {
+                _cleanup_free_ char *buffer = malloc(size);
+                if (!buffer)
+                        return -ENOMEM;
+                int r = getgrnam_r(name, &entry, buffer, size, &found);
+                if (r == ERANGE)
+                        continue;
+                return r == 0 && found ? check_number(entry.gr_gid, ret) : -ENXIO;
+        }
+        return -ENXIO;
+}
+
+/* 0 if the name is a number. */
+static int find_number(const char *name, uint32_t *ret)
+{
+        uint64_t number;
+
+        if (!is_account_name(name))
+                return -EINVAL;
+        int r = parse_unsigned(name, UINT32_MAX, &number);
+        if (r == -ERANGE)
+                return -EINVAL;
+        return r < 0 ? -ENXIO : check_number(number, ret);
+}
+
+int account_find_user(const Host *host, const char *name, bool use_name_service, uid_t *ret)
+{
+        int r = find_number(name, ret);
+        if (r != -ENXIO)
+                return r;
+        if (use_name_service && host->is_live)
+                return ask_for_user(name, ret);
+        return find_in_file(host, "etc/passwd", name, ret);
+}
+
+int account_find_group(const Host *host, const char *name, bool use_name_service, gid_t *ret)
+{
+        int r = find_number(name, ret);
+        if (r != -ENXIO)
+                return r;
+        if (use_name_service && host->is_live)
+                return ask_for_group(name, ret);
+        return find_in_file(host, "etc/group", name, ret);
+}

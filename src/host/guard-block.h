@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "host/guard-internal.h"
+
+/* The sysfs directory of a block device, as a path from the root that the caller frees. -ENOENT:
+ * there is none. By device number, by kernel name, by path of its node ("/dev/…"). */
+int guard_block_find_number(const Host *host, unsigned major_number, unsigned minor_number,
+        char **ret) _must_check_;
+int guard_block_find_name(const Host *host, const char *name, char **ret) _must_check_;
+int guard_block_find_node(const Host *host, const char *node, char **ret) _must_check_;
+
+/* Notes system use on every function that the block device of this sysfs directory rests on. */
+int guard_block_add(Guard *guard, const char *directory, const char *what, const char *remedy)
+        _must_check_;

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/nodes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "host/accounts.h"
+#include "util/io.h"
+#include "util/parse.h"
+#include "util/strings.h"
+
+#define MODE_MAX  0660
+#define PATH_SIZE 128
+
+/* "240:3" */
+static int parse_device_number(char *text, dev_t *ret)
+{
+        uint64_t major_number, minor_number;
+        char *colon = strchr(text, ':');
+
+        if (!colon)
+                return -EINVAL;
+        *colon = '\0';
+        if (parse_unsigned(text, UINT32_MAX, &major_number) < 0 ||
+            parse_unsigned(colon + 1, UINT32_MAX, &minor_number) < 0)
+                return -EINVAL;
+        *ret = makedev((unsigned) major_number, (unsigned) minor_number);
+        return 0;
+}
+
+/* Group numbers are used again, and anybody might have left something of that name: the node is
+ * the group's only if it has the number that the kernel gives it. Nothing is opened by this. */
+static int open_node(const Host *host, int64_t group, int *ret, struct stat *ret_status)
+{
+        char path[PATH_SIZE], text[32];
+        dev_t number;
+
+        if (group < 0)
+                return -EINVAL;
+        (void) snprintf(path, sizeof(path), "dev/vfio/%" PRIi64, group);
+        _cleanup_close_ int fd = openat(host->root, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return errno == ENOTDIR ? -ENOENT : -errno;
+        if (fstat(fd, ret_status) < 0)
+                return -errno;
+
+        (void) snprintf(path, sizeof(path), "sys/class/vfio/%" PRIi64 "/dev", group);
+        ssize_t n = read_attribute_at(host->root, path, text, sizeof(text));
+        if (n < 0)
+                return n == -ENOENT ? -ENODEV : (int) n;
+        if (parse_device_number(text, &number) < 0 || !S_ISCHR(ret_status->st_mode) ||
+            ret_status->st_rdev != number)
+                return -ENODEV;
+
+        *ret = TAKE_FD(fd);
+        return 0;
+}
+
+static int change_mode(int fd, mode_t mode)
+{
+        char path[40];
+
+        /* fchmod() refuses O_PATH descriptors; fchmodat2() is newer than the kernels we know. */
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        return chmod(path, mode) < 0 ? -errno : 0;
+}
+
+static int change_owner(int fd, uid_t uid, gid_t gid)
+{
+        return fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+/* The group first: with the mode first, the old group could open it for a moment. What is right
+ * already is not touched, so that nobody who watches the node is woken. */
+static int set_owner_and_mode(int fd, const struct stat *now, uid_t uid, gid_t gid, mode_t mode)
+{
+        int r = 0;
+
+        if (now->st_gid != gid)
+                r = change_owner(fd, (uid_t) -1, gid);
+        if (r == 0 && (now->st_mode & 07777) != mode)
+                r = change_mode(fd, mode);
+        if (r == 0 && now->st_uid != uid)
+                r = change_owner(fd, uid, (gid_t) -1);
+        return r;
+}
+
+/* For taking away: nobody but root from the first step on. */
+static int make_private(int fd, const struct stat *now)
+{
+        int r = 0;
+
+        if ((now->st_mode & 07777) != 0600)
+                r = change_mode(fd, 0600);
+        if (r == 0 && now->st_uid != 0)
+                r = change_owner(fd, 0, (gid_t) -1);
+        if (r == 0 && now->st_gid != 0)
+                r = change_owner(fd, (uid_t) -1, 0);
+        return r;
+}
+
+int node_apply(const Host *host, const NodeRequest *request)
+{
+        _cleanup_close_ int fd = -1;
+        struct stat status;
+        uid_t uid = 0;
+        gid_t gid = 0;
+
+        if (request->mode & ~(mode_t) MODE_MAX)
+                return -EINVAL;
+        int r = open_node(host, request->group, &fd, &status);
+        if (r < 0)
+                return r;
+
+        r = account_find_user(host, request->user, request->use_name_service, &uid);
+        if (r == 0)
+                r = account_find_group(host, request->user_group, request->use_name_service, &gid);
+        if (r == -ENXIO) {
+                int k = make_private(fd, &status);
+                return k < 0 ? k : -ENXIO;
+        }
+        return r < 0 ? r : set_owner_and_mode(fd, &status, uid, gid, request->mode);
+}
+
+int node_secure(const Host *host, int64_t group)
+{
+        _cleanup_close_ int fd = -1;
+        struct stat status;
+
+        int r = open_node(host, group, &fd, &status);
+        if (r == -ENOENT)
+                return 0;
+        return r < 0 ? r : make_private(fd, &status);
+}
+
+int node_status(const Host *host, int64_t group, NodeStatus *ret)
+{
+        _cleanup_close_ int fd = -1;
+        struct stat status;
+
+        int r = open_node(host, group, &fd, &status);
+        if (r == -ENOENT || r == -ENODEV) {
+                *ret = (NodeStatus){};
+                return 0;
+        }
+        if (r < 0)
+                return r;
+        *ret = (NodeStatus){
+                .exists = true,
+                .uid = status.st_uid,
+                .gid = status.st_gid,
+                .mode = status.st_mode & 07777,
+        };
+        return 0;
+}
