@@ -113,6 +113,7 @@ Config *config_free(Config *config)
         free(config->physical_functions);
         diagnostic_list_done(&config->diagnostics);
         string_list_free(config->files);
+        string_list_free(config->more_files);
         free(config);
         return NULL;
 }

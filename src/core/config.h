@@ -82,7 +82,11 @@ typedef struct Config {
         PhysicalFunction *physical_functions;
         size_t n_physical_functions;
         DiagnosticList diagnostics;
-        char **files;      /* read, in order; owns what Location.file points to */
+        /* A file could not be read: nothing is known of what it says, every claim has an error. */
+        bool incomplete;
+        bool defaults_have_error; /* something in [Defaults] does */
+        char **files;      /* read or refused, in order; owns what Location.file points to */
+        char **more_files; /* the same for what was not read just now: kept claims' files */
         char digest[17];   /* changes whenever a decision could */
 } Config;
 

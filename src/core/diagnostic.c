@@ -37,13 +37,6 @@ static int diagnostic_append(DiagnosticList *list, const Diagnostic *diagnostic)
         return 0;
 }
 
-/* Messages repeat foreign text, which may have been cut within a character. */
-static void make_printable(char *text)
-{
-        for (char *bad = text; (bad = (char *) find_unprintable(bad));)
-                *bad = '?';
-}
-
 static void diagnostic_add(DiagnosticList *list, Location location, bool is_error,
         const char *section, const char *format, va_list arguments) _printf_(5, 0);
 
@@ -66,6 +59,7 @@ static void diagnostic_add(DiagnosticList *list, Location location, bool is_erro
         } else if (vasprintf(&diagnostic.message, format, arguments) < 0)
                 diagnostic.message = NULL;
 
+        /* Messages repeat foreign text, which may have been cut within a character. */
         if (diagnostic.message)
                 make_printable(diagnostic.message);
         if (!diagnostic.message || diagnostic_append(list, &diagnostic) < 0) {

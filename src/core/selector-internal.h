@@ -8,7 +8,8 @@
 #define TERM_PROBLEM_MAX 200
 
 /* Fills the part of the union that belongs to term->type from term->value. What is wrong is a
- * sentence without its beginning "NAME=VALUE ". Returns 0, -EINVAL with `problem` filled, -ENOMEM. */
+ * sentence without its beginning "NAME=VALUE ".
+ * Returns 0, -EINVAL with `problem` filled, -ENOMEM. */
 int term_read_value(Term *term, char problem[static TERM_PROBLEM_MAX]) _must_check_;
 
 void term_done(Term *term);

@@ -15,12 +15,12 @@
 
 /* Readers of the values, one for every term of vfio-bind.conf(5). */
 
-#define PATH_HOPS_MAX 64 /* more bridges than 256 buses could hold one below the other in practice */
-#define VF_RANGES_MAX 64
-#define VF_INDEX_MAX  65535 /* TotalVFs is a 16-bit register */
-#define SLOT_NAME_MAX 64
-#define MODULE_NAME_MAX 63 /* MODULE_NAME_LEN of the kernel is 64 - sizeof(long), driver names fit */
-#define PF_NAME_MAX 32
+#define PATH_HOPS_MAX   64
+#define VF_RANGES_MAX   64
+#define VF_INDEX_MAX    65535 /* TotalVFs is a 16-bit register */
+#define SLOT_NAME_MAX   64
+#define MODULE_NAME_MAX 63 /* the kernel's MODULE_NAME_LEN is less than 64 */
+#define PF_NAME_MAX     32 /* section names; names of interfaces are shorter */
 
 static int complain(char problem[static TERM_PROBLEM_MAX], const char *text)
 {
@@ -90,8 +90,9 @@ static bool read_id_parts(const char *text, size_t maximum, IdPattern *ret)
 static int read_id(Term *term, char problem[static TERM_PROBLEM_MAX])
 {
         if (!read_id_parts(term->value, 4, &term->id))
-                return complain(problem, "is no id: wants vendor:device[:class[:prog-if]] with four "
-                                         "hex digits each (prog-if two); a part may be empty or *");
+                return complain(problem,
+                        "is no id: wants vendor:device[:class[:prog-if]] with four hex digits "
+                        "each (prog-if two); a part may be empty or *");
         if (term->id.any_vendor && term->id.any_device && term->id.any_class &&
             term->id.any_interface)
                 return complain(problem, "matches everything");

@@ -32,7 +32,8 @@ const char *term_type_to_string(TermType type)
 int term_type_from_name(const char *name, size_t length)
 {
         for (size_t i = 0; i < _TERM_MAX; i++)
-                if (strlen(term_words[i]) == length && strncasecmp(term_words[i], name, length) == 0)
+                if (strlen(term_words[i]) == length &&
+                    strncasecmp(term_words[i], name, length) == 0)
                         return (int) i;
         return -EINVAL;
 }

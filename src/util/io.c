@@ -29,16 +29,10 @@ static ssize_t read_full(int fd, char *buffer, size_t size)
         return (ssize_t) n;
 }
 
-int read_file_at(int directory, const char *path, size_t maximum, char **ret, size_t *ret_length)
+int read_file(int fd, size_t maximum, char **ret, size_t *ret_length)
 {
-        /* O_NONBLOCK: a fifo in a file's place must not block us. */
-        _cleanup_close_ int fd =
-                openat(directory, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         _cleanup_free_ char *text = NULL;
         size_t capacity = 0, length = 0;
-
-        if (fd < 0)
-                return -errno;
 
         for (;;) {
                 if (length == capacity) {
@@ -67,6 +61,15 @@ int read_file_at(int directory, const char *path, size_t maximum, char **ret, si
                 *ret_length = length;
         *ret = TAKE_POINTER(text);
         return 0;
+}
+
+int read_file_at(int directory, const char *path, size_t maximum, char **ret, size_t *ret_length)
+{
+        /* O_NONBLOCK: a fifo in a file's place must not block us. */
+        _cleanup_close_ int fd =
+                openat(directory, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+        return fd < 0 ? -errno : read_file(fd, maximum, ret, ret_length);
 }
 
 ssize_t read_attribute_at(int directory, const char *path, char *buffer, size_t size)

@@ -19,6 +19,9 @@ static inline void close_descriptor(int *fd)
 int read_file_at(int directory, const char *path, size_t maximum, char **ret, size_t *ret_length)
         _must_check_;
 
+/* The same for an open file, from its present position. */
+int read_file(int fd, size_t maximum, char **ret, size_t *ret_length) _must_check_;
+
 /* Reads at most size-1 bytes of a sysfs attribute into a caller's buffer and removes one trailing
  * newline. Returns the length, or a negative errno; -EFBIG if it does not fit. */
 ssize_t read_attribute_at(int directory, const char *path, char *buffer, size_t size) _must_check_;

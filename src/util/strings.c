@@ -88,6 +88,12 @@ const char *find_unprintable(const char *text)
         return NULL;
 }
 
+void make_printable(char *text)
+{
+        while ((text = (char *) find_unprintable(text)))
+                *text = '?';
+}
+
 size_t string_list_length(char *const *list)
 {
         size_t n = 0;

@@ -38,6 +38,8 @@ char *strip(char *text);
 /* The first byte that is not part of valid UTF-8 or begins a control character other than tab;
  * NULL if the text can be shown, logged and sent over D-Bus as it is. */
 const char *find_unprintable(const char *text);
+/* Writes '?' over such bytes. */
+void make_printable(char *text);
 
 size_t string_list_length(char *const *list);
 bool string_list_contains(char *const *list, const char *text);
