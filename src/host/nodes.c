@@ -35,22 +35,19 @@ static int parse_device_number(char *text, dev_t *ret)
 
 /* Group numbers are used again, and anybody might have left something of that name: the node is
  * the group's only if it has the number that the kernel gives it. Nothing is opened by this. */
-static int open_node(const Host *host, int64_t group, int *ret, struct stat *ret_status)
+static int open_node_at(const Host *host, const char *path, const char *attribute, int *ret,
+        struct stat *ret_status)
 {
-        char path[PATH_SIZE], text[32];
+        char text[32];
         dev_t number;
 
-        if (group < 0)
-                return -EINVAL;
-        (void) snprintf(path, sizeof(path), "dev/vfio/%" PRIi64, group);
         _cleanup_close_ int fd = openat(host->root, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return errno == ENOTDIR ? -ENOENT : -errno;
         if (fstat(fd, ret_status) < 0)
                 return -errno;
 
-        (void) snprintf(path, sizeof(path), "sys/class/vfio/%" PRIi64 "/dev", group);
-        ssize_t n = read_attribute_at(host->root, path, text, sizeof(text));
+        ssize_t n = read_attribute_at(host->root, attribute, text, sizeof(text));
         if (n < 0)
                 return n == -ENOENT ? -ENODEV : (int) n;
         if (parse_device_number(text, &number) < 0 || !S_ISCHR(ret_status->st_mode) ||
@@ -59,6 +56,36 @@ static int open_node(const Host *host, int64_t group, int *ret, struct stat *ret
 
         *ret = TAKE_FD(fd);
         return 0;
+}
+
+static int open_node(const Host *host, int64_t group, int *ret, struct stat *ret_status)
+{
+        char path[PATH_SIZE], attribute[PATH_SIZE];
+
+        if (group < 0)
+                return -EINVAL;
+        (void) snprintf(path, sizeof(path), "dev/vfio/%" PRIi64, group);
+        (void) snprintf(attribute, sizeof(attribute), "sys/class/vfio/%" PRIi64 "/dev", group);
+        return open_node_at(host, path, attribute, ret, ret_status);
+}
+
+/* vfioM of a function; the number has nothing to do with the group's. */
+static int open_device_node(const Host *host, const PciAddress *address, int *ret,
+        struct stat *ret_status)
+{
+        _cleanup_string_list_ char **devices = NULL;
+        char directory[PATH_SIZE], path[PATH_SIZE], attribute[PATH_SIZE + 64];
+
+        (void) snprintf(directory, sizeof(directory), "sys/bus/pci/devices/%s/vfio-dev",
+                PCI_ADDRESS_TEXT(address));
+        int r = host_list_directory(host->root, directory, 1, &devices);
+        if (r < 0)
+                return r == -ENOTDIR ? -ENOENT : r;
+        if (!devices || !startswith(devices[0], "vfio") || strlen(devices[0]) > 32)
+                return -ENOENT;
+        (void) snprintf(path, sizeof(path), "dev/vfio/devices/%s", devices[0]);
+        (void) snprintf(attribute, sizeof(attribute), "%s/%s/dev", directory, devices[0]);
+        return open_node_at(host, path, attribute, ret, ret_status);
 }
 
 static int change_mode(int fd, mode_t mode)
@@ -104,27 +131,51 @@ static int make_private(int fd, const struct stat *now)
         return r;
 }
 
+static int apply(const Host *host, const NodeRequest *request, int fd, const struct stat *status)
+{
+        uid_t uid = 0;
+        gid_t gid = 0;
+
+        int r = account_find_user(host, request->user, request->use_name_service, &uid);
+        if (r == 0)
+                r = account_find_group(host, request->user_group, request->use_name_service, &gid);
+        if (r == -ENXIO) {
+                int k = make_private(fd, status);
+                return k < 0 ? k : -ENXIO;
+        }
+        return r < 0 ? r : set_owner_and_mode(fd, status, uid, gid, request->mode);
+}
+
 int node_apply(const Host *host, const NodeRequest *request)
 {
         _cleanup_close_ int fd = -1;
         struct stat status;
-        uid_t uid = 0;
-        gid_t gid = 0;
 
         if (request->mode & ~(mode_t) MODE_MAX)
                 return -EINVAL;
         int r = open_node(host, request->group, &fd, &status);
-        if (r < 0)
-                return r;
+        return r < 0 ? r : apply(host, request, fd, &status);
+}
 
-        r = account_find_user(host, request->user, request->use_name_service, &uid);
-        if (r == 0)
-                r = account_find_group(host, request->user_group, request->use_name_service, &gid);
-        if (r == -ENXIO) {
-                int k = make_private(fd, &status);
-                return k < 0 ? k : -ENXIO;
-        }
-        return r < 0 ? r : set_owner_and_mode(fd, &status, uid, gid, request->mode);
+int node_apply_device(const Host *host, const PciAddress *address, const NodeRequest *request)
+{
+        _cleanup_close_ int fd = -1;
+        struct stat status;
+
+        if (request->mode & ~(mode_t) MODE_MAX)
+                return -EINVAL;
+        int r = open_device_node(host, address, &fd, &status);
+        return r < 0 ? r : apply(host, request, fd, &status);
+}
+
+int node_announce(const Host *host, int64_t group)
+{
+        char path[PATH_SIZE];
+
+        if (group < 0)
+                return -EINVAL;
+        (void) snprintf(path, sizeof(path), "sys/class/vfio/%" PRIi64 "/uevent", group);
+        return write_attribute_at(host->root, path, "change");
 }
 
 int node_secure(const Host *host, int64_t group)

@@ -20,6 +20,15 @@ typedef struct NodeRequest {
  * gives -ENXIO. -ENOENT: no node (yet); -ENODEV: what stands there is not the group's node;
  * -EINVAL: a mode beyond 0660. */
 int node_apply(const Host *host, const NodeRequest *request) _must_check_;
+/* The same for the device node of one function, /dev/vfio/devices/vfioM, where the kernel has them
+ * (CONFIG_VFIO_DEVICE_CDEV); -ENOENT elsewhere. The group of the request does not count. */
+int node_apply_device(const Host *host, const PciAddress *address, const NodeRequest *request)
+        _must_check_;
+
+/* Lets udev look at the group's node again, with a `change` event: it counts for systemd only once
+ * the group is complete (DESIGN 9). -ENOENT: no such group. */
+int node_announce(const Host *host, int64_t group) _must_check_;
+
 int node_secure(const Host *host, int64_t group) _must_check_; /* root 0600; no node is success */
 
 /* Makes /dev/vfio/by-address/ADDRESS and, unless claim is NULL, /dev/vfio/by-claim/CLAIM/ADDRESS,
