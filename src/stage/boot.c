@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "stage/boot.h"
+
+#include <string.h>
+
+#include "host/scan.h"
+#include "host/store.h"
+#include "host/switch.h"
+#include "log/log.h"
+#include "stage/pass.h"
+
+/* The host driver that would create the VFs may not even be loaded now. */
+static void leave_num_vfs(Plan *plan)
+{
+        for (size_t i = 0; i < plan->n_physical_functions; i++)
+                plan->physical_functions[i].set_num_vfs = false;
+}
+
+static int carry_out(Pass *pass, const Plan *plan)
+{
+        Report *report = NULL;
+        int r;
+
+        r = store_prepare(&pass->host);
+        if (r < 0) {
+                log_error("/run/vfio-bindd cannot be used (%s), nothing is done.", strerror(-r));
+                return r;
+        }
+        r = pass_execute(pass, plan, pass->config->boot_timeout_usec, &report);
+        if (r < 0)
+                return r;
+        report_free(report);
+        return 0;
+}
+
+static int run(Pass *pass, const BootOptions *options)
+{
+        _cleanup_snapshot_ Snapshot *snapshot = NULL;
+        _cleanup_plan_ Plan *plan = NULL;
+        PlanRequest request = { .stage = options->stage, .may_unbind = true };
+        bool plan_only = options->dry_run || pass->command_line.mode == SWITCH_PLAN;
+        int r;
+
+        log_config(pass->config);
+        r = scan_machine(&pass->host, pass_facts(pass), NULL, &snapshot);
+        if (r < 0) {
+                log_error("The machine cannot be read (%s), nothing is done.", strerror(-r));
+                return r;
+        }
+        r = pass_plan(pass, snapshot, &request, &plan);
+        if (r < 0)
+                return r;
+        leave_num_vfs(plan);
+        log_plan(plan, plan_only);
+        return plan_only || plan_is_empty(plan) ? 0 : carry_out(pass, plan);
+}
+
+int boot_run(const BootOptions *options)
+{
+        _cleanup_pass_ Pass pass = {};
+        int r;
+
+        r = pass_open(&pass, options->root, options->stage);
+        if (r < 0) {
+                log_error("%s cannot be opened: %s", options->root ? options->root : "/",
+                        strerror(-r));
+                return r;
+        }
+        if (!options->dry_run && !host_is_enabled(&pass.host)) {
+                log_notice("vfio-bindd-early.service is not enabled, nothing is done.");
+                return 0;
+        }
+        r = pass_configure(&pass);
+        if (r < 0) {
+                log_error("The configuration cannot be read (%s), nothing is done.", strerror(-r));
+                return r;
+        }
+        if (pass.command_line.mode != SWITCH_ON)
+                log_switched_off(pass.command_line.why, pass.command_line.mode == SWITCH_PLAN);
+        if (pass.command_line.mode == SWITCH_OFF)
+                return 0;
+        return run(&pass, options);
+}

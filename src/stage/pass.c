@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "stage/pass.h"
+
+#include <errno.h>
+
+#include "config/config-load.h"
+#include "exec/operations-host.h"
+#include "host/guard.h"
+#include "log/log.h"
+#include "util/strings.h"
+
+int pass_open(Pass *pass, const char *root, Stage stage)
+{
+        *pass = (Pass){ .host = { .root = -1 }, .stage = stage };
+        return host_open(root, &pass->host);
+}
+
+static void mark_skipped(Pass *pass)
+{
+        for (size_t i = 0; i < pass->config->n_claims; i++)
+                if (string_list_contains(pass->command_line.skip, pass->config->claims[i].name))
+                        pass->config->claims[i].is_skipped = true;
+}
+
+int pass_configure(Pass *pass)
+{
+        const ConfigLoadOptions options = { .check_owner = pass->host.is_live };
+        int r;
+
+        r = kernel_command_line_read(&pass->host, pass->stage, &pass->command_line);
+        if (r < 0)
+                return r;
+        if (pass->command_line.mode == SWITCH_OFF)
+                return 0;
+        r = config_load(pass->host.root, &options, &pass->config);
+        if (r < 0)
+                return r;
+        mark_skipped(pass);
+        return 0;
+}
+
+void pass_done(Pass *pass)
+{
+        config_free(pass->config);
+        kernel_command_line_done(&pass->command_line);
+        if (pass->host.root >= 0)
+                host_close(&pass->host);
+}
+
+unsigned pass_facts(const Pass *pass)
+{
+        unsigned facts = config_needed_facts(pass->config);
+
+        facts &= ~(SNAPSHOT_FACT_USES | SNAPSHOT_FACT_NAMES);
+        if (pass->stage != STAGE_RUNTIME)
+                facts &= ~(unsigned) SNAPSHOT_FACT_INTERFACES;
+        return facts;
+}
+
+/* Anything that is taken from somebody, or that was there before we looked. */
+static bool needs_guard(const Plan *plan)
+{
+        for (size_t i = 0; i < plan->n_groups; i++)
+                for (size_t j = 0; j < plan->groups[i].n_members; j++) {
+                        const MemberPlan *member = &plan->groups[i].members[j];
+
+                        if ((member->action == ACTION_BIND || member->action == ACTION_DETACH) &&
+                            (member->device->driver || !member->fresh))
+                                return true;
+                }
+        return false;
+}
+
+int pass_plan(const Pass *pass, Snapshot *snapshot, const PlanRequest *request, Plan **ret)
+{
+        _cleanup_plan_ Plan *plan = NULL;
+        int r;
+
+        r = planner_plan(snapshot, pass->config, request, &plan);
+        if (r >= 0 && needs_guard(plan)) {
+                plan = plan_free(plan);
+                r = guard_scan(&pass->host, snapshot);
+                if (r >= 0)
+                        r = planner_plan(snapshot, pass->config, request, &plan);
+        }
+        if (r < 0)
+                return r;
+        *ret = TAKE_POINTER(plan);
+        return 0;
+}
+
+static void log_report(const Report *report, const Plan *plan)
+{
+        for (size_t i = 0; i < report->n_physical_functions; i++)
+                log_physical_function_report(&report->physical_functions[i]);
+        for (size_t i = 0; i < report->n_groups; i++) {
+                const GroupReport *group = &report->groups[i];
+                const GroupPlan *group_plan = NULL;
+
+                if (group->n_members > 0)
+                        (void) plan_find(plan, &group->members[0].address, &group_plan);
+                log_group_report(group, group_plan);
+        }
+}
+
+int pass_execute(Pass *pass, const Plan *plan, uint64_t timeout_usec, Report **ret)
+{
+        ExecutorOptions options = {
+                .stage = pass->stage,
+                .config_digest = pass->config->digest,
+        };
+        _cleanup_(executor_freep) Executor *executor = NULL;
+        Report *report = NULL;
+        int r;
+
+        operations_host(&pass->host, &pass->operations);
+        r = executor_new(&pass->operations, &options, &executor);
+        if (r >= 0)
+                r = executor_add(executor, plan);
+        if (r >= 0)
+                r = executor_run(executor, timeout_usec, &report);
+        if (r < 0) {
+                log_error("The plan cannot be carried out: %s", strerror(-r));
+                return r;
+        }
+        log_report(report, plan);
+        *ret = report;
+        return 0;
+}
+
+const MemberReport *pass_find_report(const Report *report, const PciAddress *address)
+{
+        for (size_t i = 0; i < report->n_groups; i++)
+                for (size_t j = 0; j < report->groups[i].n_members; j++)
+                        if (pci_address_equal(&report->groups[i].members[j].address, address))
+                                return &report->groups[i].members[j];
+        return NULL;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "stage/udev.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/switch.h"
+#include "log/log.h"
+#include "stage/udev-internal.h"
+
+static Stage stage_of(const char *root)
+{
+        /* As systemd tells an initramfs; the other ones bring no rules of ours to udev before
+         * their root is there. */
+        return !root && access("/etc/initrd-release", F_OK) == 0 ? STAGE_INITRD : STAGE_RUNTIME;
+}
+
+static int handle(Pass *pass, const UdevEvent *event, FILE *output)
+{
+        int r;
+
+        if (event->subject == UDEV_PCI && event->action == UDEV_REMOVE)
+                return udev_pci_removed(&pass->host, event);
+        r = pass_configure(pass);
+        if (r < 0 || pass->command_line.mode == SWITCH_OFF)
+                return r;
+        return event->subject == UDEV_PCI ? udev_pci(pass, event, output) :
+                                            udev_node(pass, event, output);
+}
+
+int udev_run(const char *root, UdevLookup lookup, void *userdata, FILE *output)
+{
+        _cleanup_pass_ Pass pass = { .host = { .root = -1 } };
+        UdevEvent event;
+        int r;
+
+        r = udev_event_parse(lookup, userdata, &event);
+        if (r == -EOPNOTSUPP)
+                return 0;
+        if (r < 0) {
+                log_error("This is not the environment of a udev event of ours.");
+                return r;
+        }
+        /* Coldplug and `udevadm trigger` tell nothing new of a function, but a node is made right
+         * whenever somebody asks. */
+        if (event.subject == UDEV_PCI ? event.is_synthetic : event.action == UDEV_REMOVE)
+                return 0;
+
+        r = pass_open(&pass, root, stage_of(root));
+        if (r < 0 || !host_is_enabled(&pass.host))
+                return r;
+        r = handle(&pass, &event, output);
+        if (r < 0)
+                log_error("The event could not be handled: %s", strerror(-r));
+        return r;
+}
