@@ -180,13 +180,14 @@ static void log_member_work(const GroupPlan *group, const MemberPlan *member)
         case ACTION_PROBE_HOST:
                 log_full(LOG_NOTICE, &fields, "%s would be given to the host.", name);
                 break;
+        case ACTION_ADOPT: /* nothing in /sys */
         case ACTION_NONE:
         default:
                 break;
         }
 }
 
-static void log_physical_function_plan(const PhysicalFunctionPlan *plan, bool verbose)
+void log_physical_function_plan(const PhysicalFunctionPlan *plan, bool verbose)
 {
         LogFields fields = LOG_FIELDS_NONE;
         char name[40], text[LINE_MAX_TEXT];
@@ -213,7 +214,7 @@ static void log_physical_function_plan(const PhysicalFunctionPlan *plan, bool ve
                         plan->num_vfs);
 }
 
-static void log_absent_claim(const ClaimPlan *plan)
+void log_absent_claim(const ClaimPlan *plan)
 {
         LogFields fields = LOG_FIELDS_NONE;
         char text[LINE_MAX_TEXT];
@@ -226,18 +227,22 @@ static void log_absent_claim(const ClaimPlan *plan)
         log_full(LOG_INFO, &fields, "Claim %s: %s", plan->claim->name, text);
 }
 
+void log_group_plan(const GroupPlan *group, bool verbose)
+{
+        for (size_t i = 0; i < group->n_members; i++) {
+                const MemberPlan *member = &group->members[i];
+
+                if (is_worth_a_line(group, member))
+                        log_member_refusal(group, member);
+                if (verbose)
+                        log_member_work(group, member);
+        }
+}
+
 void log_plan(const Plan *plan, bool verbose)
 {
         for (size_t i = 0; i < plan->n_groups; i++)
-                for (size_t j = 0; j < plan->groups[i].n_members; j++) {
-                        const GroupPlan *group = &plan->groups[i];
-                        const MemberPlan *member = &group->members[j];
-
-                        if (is_worth_a_line(group, member))
-                                log_member_refusal(group, member);
-                        if (verbose)
-                                log_member_work(group, member);
-                }
+                log_group_plan(&plan->groups[i], verbose);
         for (size_t i = 0; i < plan->n_physical_functions; i++)
                 log_physical_function_plan(&plan->physical_functions[i], verbose);
         for (size_t i = 0; i < plan->n_claims; i++)
