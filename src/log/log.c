@@ -42,9 +42,19 @@ void log_open(const char *identifier, LogTarget target, Stage stage)
         log_close();
         state.identifier = identifier;
         state.stage = stage;
+        log_set_target(target);
+}
+
+void log_set_target(LogTarget target)
+{
         if (target == LOG_TARGET_AUTO && isatty(STDERR_FILENO))
                 target = LOG_TARGET_STDERR;
         state.target = target;
+}
+
+LogTarget log_get_target(void)
+{
+        return state.target;
 }
 
 void log_set_paths(const char *journal_socket, const char *kernel_log)

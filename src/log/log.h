@@ -20,6 +20,9 @@ typedef enum LogTarget {
  * where a record goes is found out for each record, and a full journal is never waited for. */
 void log_open(const char *identifier, LogTarget target, Stage stage);
 void log_close(void);
+/* AUTO becomes STDERR if that is a terminal, as in log_open(). */
+void log_set_target(LogTarget target);
+LogTarget log_get_target(void);
 /* Other places than /run/systemd/journal/socket and /dev/kmsg (tests); both must live on. */
 void log_set_paths(const char *journal_socket, const char *kernel_log);
 /* Records above this level (LOG_INFO at first) are dropped. */
@@ -52,6 +55,12 @@ void log_config(const Config *config);
 /* One line for each function that a claim selects and that is not as it should be, one for each
  * physical function likewise, and the absent claims. verbose: also what would be done. */
 void log_plan(const Plan *plan, bool verbose);
+/* The same for one group alone. */
+void log_group_plan(const GroupPlan *group, bool verbose);
+/* The same for one physical function. */
+void log_physical_function_plan(const PhysicalFunctionPlan *plan, bool verbose);
+/* For a claim that selects nothing. */
+void log_absent_claim(const ClaimPlan *plan);
 /* One line for each function that was worked on. `plan` is the one that was carried out (names
  * ids and claims), or NULL. */
 void log_group_report(const GroupReport *report, const GroupPlan *plan);
