@@ -8,7 +8,12 @@
 /* Carries out plans: one disposable worker process per group, at most eight at a time, none of
  * them ever waited for without a deadline. The worker does the group's transaction
  * (exec/transaction.h) and says before every operation what it is about to do, so that when its
- * deadline passes it is known where it is stuck. */
+ * deadline passes it is known where it is stuck. Each single operation has the claim's Timeout=;
+ * when that has passed, the worker is killed and abandoned, its group is reported stuck, and the
+ * record of the function it was at says so. A zombie is reaped whenever it comes.
+ * A worker that ends without a report leaves its intent file behind: its group is reported failed.
+ *
+ * The program must be single-threaded. */
 
 typedef struct Executor Executor;
 
@@ -30,7 +35,8 @@ void executor_setup_process(int argc, char **argv);
 
 int executor_new(const Operations *operations, const ExecutorOptions *options, Executor **ret)
         _must_check_;
-/* Kills and abandons what still runs. */
+/* Abandons what still runs: a worker finishes its transaction by itself, for a group cut off in the
+ * middle is worse than one that is ready a little late. */
 Executor *executor_free(Executor *executor);
 DEFINE_CLEANUP(Executor, executor_free)
 
@@ -50,6 +56,7 @@ bool executor_is_idle(const Executor *executor);
 bool executor_works_on(const Executor *executor, int64_t group);
 
 /* For programs without an event loop: dispatches until idle or until `timeout_usec` has passed
- * in total; what is not done by then is abandoned and reported stuck (worker-timeout).
+ * in total; what is not done by then is abandoned (not killed, as above) and reported stuck
+ * (worker-timeout); what has not begun is reported pending. ret may be NULL.
  * Returns 0 or a negative errno. */
 int executor_run(Executor *executor, uint64_t timeout_usec, Report **ret) _must_check_;

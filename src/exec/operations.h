@@ -8,7 +8,11 @@
  * exec/operations-host.c is the only file that gives it the real machine. */
 
 typedef enum OperationType {
-        OPERATION_LOAD_MODULE,    /* text: module or driver name; "-" and "_" are alike */
+        OPERATION_LOCK_GROUP,     /* number: group; waits; held until unlocked or the process ends */
+        OPERATION_UNLOCK_GROUP,   /* number: group */
+        OPERATION_LOAD_MODULE,    /* text: module or driver name, "-" and "_" alike; -ENOENT: none */
+        OPERATION_LOAD_HOST_DRIVERS, /* the modules that its modalias names; *ret_text: names of the
+                                      * host drivers that could take it, one a line, NULL: none */
         OPERATION_READ_DRIVER,    /* *ret_text: driver name, NULL = no driver link */
         OPERATION_READ_OVERRIDE,  /* *ret_text: NULL = none */
         OPERATION_WRITE_OVERRIDE, /* text: NULL clears, with "\n" */
@@ -21,13 +25,18 @@ typedef enum OperationType {
         OPERATION_WRITE_AUTOPROBE,     /* text */
         OPERATION_READ_NUM_VFS,        /* *ret_text */
         OPERATION_WRITE_NUM_VFS,       /* text */
-        OPERATION_GUARD, /* look again; *ret_text: NULL free, else why not; number: allowed InUse */
-        OPERATION_IS_OPEN,       /* is a vfio device or its group open? *ret_text: NULL no, else who */
-        OPERATION_SAVE_ORIGINAL, /* record: create, never overwrite (-EEXIST is success) */
-        OPERATION_SAVE_RECORD,   /* record: replace */
-        OPERATION_REMOVE_RECORD,
-        OPERATION_SECURE_NODE, /* number: group; its node goes back to root 0600 */
-        OPERATION_FINISH_NODE, /* number: group; node: owner, mode, links; *ret_text: warning */
+        OPERATION_GUARD, /* look again; number: allowed 1 << InUse; *ret_text: NULL free, else a
+                          * sentence with a remedy, and *ret_use what kind of use it is */
+        OPERATION_IS_OPEN, /* is the function, or the group `number`, open through vfio?
+                            * *ret_text: NULL no, else who: "1234 (qemu-system-x86)" */
+        OPERATION_LOAD_RECORD,   /* *ret_record: NULL = none for this instance */
+        OPERATION_SAVE_ORIGINAL, /* record: its original_*; created, never overwritten: -EEXIST */
+        OPERATION_SAVE_RECORD,   /* record: all but its original_*; replaced */
+        OPERATION_REMOVE_RECORD, /* the original too */
+        OPERATION_SECURE_NODE,   /* number: group; its node goes back to root 0600 */
+        OPERATION_FINISH_NODE,   /* number: group, node: owner and mode; -ENXIO: unknown account */
+        OPERATION_LINK_NODE,     /* number: group, text: claim or NULL */
+        OPERATION_UNLINK_NODE,
         OPERATION_BEGIN_INTENT, /* number: group, text: what is about to be done */
         OPERATION_END_INTENT,   /* number: group */
         _OPERATION_MAX,
@@ -41,18 +50,31 @@ typedef struct NodeSettings {
 typedef struct Operation {
         OperationType type;
         PciAddress address;
+        /* of the function's sysfs directory when the plan was made: where another instance has
+         * taken its place, every operation on the function gives -ENODEV; 0: any instance */
+        uint64_t inode;
         const char *text;
         int64_t number;
         const DeviceRecord *record;
         const NodeSettings *node;
+        InUse *ret_use;            /* OPERATION_GUARD */
+        DeviceRecord **ret_record; /* OPERATION_LOAD_RECORD; belongs to the caller */
 } Operation;
 
 typedef struct Operations {
         void *userdata;
-        /* Returns 0 or a negative errno as the kernel gave it; *ret_text (may be NULL where the
-         * operation reads nothing) belongs to the caller. May block for ever: call it only where
-         * that is provided for (exec/executor.h). */
+        /* Returns 0 or a negative errno as the kernel gave it; -ENODEV: the function is gone.
+         * *ret_text (may be NULL where the operation reads nothing) belongs to the caller. May
+         * block for ever: call it only where that is provided for (exec/executor.h); the record
+         * operations and intents do not block. */
         int (*perform)(void *userdata, const Operation *operation, char **ret_text);
+        /* file descriptors that perform() needs: they stay open in workers */
+        const int *descriptors;
+        size_t n_descriptors;
 } Operations;
 
+/* "write-override"; never NULL. */
 const char *operation_type_to_string(OperationType type);
+
+/* Changes the machine in a way that has to be undone or finished. */
+bool operation_is_write(OperationType type);

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "exec/executor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+#include "exec/job.h"
+#include "exec/worker.h"
+#include "util/array.h"
+#include "util/io.h"
+
+#define DEFAULT_MAX_WORKERS 8
+
+struct Executor {
+        Operations operations;
+        ExecutorOptions options;
+        TransactionOptions transaction_options;
+        int epoll, timer;
+        Job *jobs; /* in the order they came */
+        Report *report; /* of executor_run(), else NULL */
+        bool out_of_memory; /* a report could not be kept */
+};
+
+void executor_setup_process(int argc, char **argv)
+{
+        worker_setup_process(argc, argv);
+}
+
+static int watch(const Executor *executor, int fd)
+{
+        struct epoll_event event = { .events = EPOLLIN };
+
+        return epoll_ctl(executor->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+int executor_new(const Operations *operations, const ExecutorOptions *options, Executor **ret)
+{
+        _cleanup_(executor_freep) Executor *executor = calloc(1, sizeof(*executor));
+        int r;
+
+        if (!executor)
+                return -ENOMEM;
+
+        executor->operations = *operations;
+        executor->options = *options;
+        executor->transaction_options = (TransactionOptions){
+                .stage = options->stage,
+                .config_digest = options->config_digest,
+        };
+        if (executor->options.max_workers == 0)
+                executor->options.max_workers = DEFAULT_MAX_WORKERS;
+
+        executor->timer = -1;
+        executor->epoll = epoll_create1(EPOLL_CLOEXEC);
+        if (executor->epoll < 0)
+                return -errno;
+        executor->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        if (executor->timer < 0)
+                return -errno;
+        r = watch(executor, executor->timer);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_POINTER(executor);
+        return 0;
+}
+
+Executor *executor_free(Executor *executor)
+{
+        if (!executor)
+                return NULL;
+
+        while (executor->jobs) {
+                Job *job = executor->jobs;
+
+                executor->jobs = job->next;
+                if (job->state == JOB_RUNNING || job->state == JOB_ABANDONED)
+                        (void) worker_has_ended(&job->worker);
+                job_free(job);
+        }
+        report_free(executor->report);
+        close_descriptor(&executor->timer);
+        close_descriptor(&executor->epoll);
+        free(executor);
+        return NULL;
+}
+
+/* Wakes executor_dispatch() at this moment; 0: at once, USEC_INFINITY: not at all. */
+static int set_timer(const Executor *executor, uint64_t usec)
+{
+        struct itimerspec spec = {};
+
+        if (usec != USEC_INFINITY) {
+                spec.it_value.tv_sec = (time_t) (usec / USEC_PER_SEC);
+                spec.it_value.tv_nsec = (long) (usec % USEC_PER_SEC * 1000);
+                if (usec == 0)
+                        spec.it_value.tv_nsec = 1;
+        }
+        return timerfd_settime(executor->timer, TFD_TIMER_ABSTIME, &spec, NULL) < 0 ? -errno : 0;
+}
+
+static int append(Job ***end, Job *job)
+{
+        if (!job)
+                return -ENOMEM;
+        **end = job;
+        *end = &job->next;
+        return 0;
+}
+
+static int make_jobs(const Plan *plan, Job **jobs)
+{
+        Job **end = jobs;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < plan->n_physical_functions; i++)
+                if (physical_function_has_work(&plan->physical_functions[i]))
+                        r = append(&end, job_new(NULL, &plan->physical_functions[i]));
+        for (size_t i = 0; r >= 0 && i < plan->n_groups; i++)
+                if (plan->groups[i].has_work)
+                        r = append(&end, job_new(&plan->groups[i], NULL));
+        return r;
+}
+
+int executor_add(Executor *executor, const Plan *plan)
+{
+        Job *jobs = NULL, **end = &executor->jobs;
+        int r;
+
+        r = make_jobs(plan, &jobs);
+        if (r < 0) {
+                while (jobs) {
+                        Job *job = jobs;
+
+                        jobs = job->next;
+                        job_free(job);
+                }
+                return r;
+        }
+        while (*end)
+                end = &(*end)->next;
+        *end = jobs;
+        return jobs ? set_timer(executor, 0) : 0;
+}
+
+int executor_get_fd(Executor *executor)
+{
+        return executor->epoll;
+}
+
+static bool job_is_open(const Job *job)
+{
+        return job->state != JOB_ABANDONED;
+}
+
+bool executor_is_idle(const Executor *executor)
+{
+        for (const Job *job = executor->jobs; job; job = job->next)
+                if (job_is_open(job))
+                        return false;
+        return true;
+}
+
+bool executor_works_on(const Executor *executor, int64_t group)
+{
+        for (const Job *job = executor->jobs; job; job = job->next)
+                if (job_is_open(job) && job->group && job->group->number == group)
+                        return true;
+        return false;
+}
+
+static int start(const Executor *executor, Job *job)
+{
+        WorkerTask task = {
+                .group = job->group,
+                .physical_function = job->physical_function,
+                .options = &executor->transaction_options,
+                .operations = &executor->operations,
+                .timeout_usec = job->timeout_usec,
+        };
+        int r;
+
+        r = worker_start(&task, &job->worker);
+        if (r < 0)
+                return r;
+        job->state = JOB_RUNNING;
+        job->deadline_usec = job_deadline(job, now_monotonic());
+        r = watch(executor, job->worker.socket);
+        if (r >= 0)
+                r = watch(executor, job->worker.pidfd);
+        return r;
+}
+
+/* One that cannot be started leaves its group as it was; the others go on. */
+static void start_queued(const Executor *executor)
+{
+        unsigned n = 0;
+
+        for (const Job *job = executor->jobs; job; job = job->next)
+                n += job->state == JOB_RUNNING;
+        for (Job *job = executor->jobs; job && n < executor->options.max_workers; job = job->next) {
+                int r;
+
+                if (job->state != JOB_QUEUED)
+                        continue;
+                r = start(executor, job);
+                if (r >= 0)
+                        n++;
+                else if (job->state == JOB_QUEUED)
+                        job_finish_unstarted(job, r);
+        }
+}
+
+/* Killed, then abandoned: where the kernel does not let go of it, it stays for ever. */
+static void pass_deadline(const Executor *executor, Job *job)
+{
+        (void) kill(job->worker.pid, SIGKILL);
+        job_give_up(job, &executor->operations, true);
+}
+
+static void look_after(const Executor *executor, Job *job, uint64_t now)
+{
+        switch (job->state) {
+        case JOB_RUNNING:
+                job_receive(job);
+                if (worker_has_ended(&job->worker)) {
+                        /* what it said before it ended is all there now */
+                        job_receive(job);
+                        job_finish_ended(job);
+                } else if (now >= job->deadline_usec) {
+                        pass_deadline(executor, job);
+                }
+                break;
+        case JOB_ABANDONED:
+                if (worker_has_ended(&job->worker))
+                        job->state = JOB_GONE;
+                break;
+        default:
+                break;
+        }
+}
+
+static int keep_group_report(Executor *executor, Job *job)
+{
+        Report *report = executor->report;
+        int r;
+
+        r = ARRAY_GROW(report->groups, report->n_groups);
+        if (r < 0)
+                return r;
+        report->groups[report->n_groups++] = job->report;
+        job->report = (GroupReport){};
+        return 0;
+}
+
+static int keep_physical_function_report(Executor *executor, const Job *job)
+{
+        Report *report = executor->report;
+        int r;
+
+        r = ARRAY_GROW(report->physical_functions, report->n_physical_functions);
+        if (r < 0)
+                return r;
+        report->physical_functions[report->n_physical_functions++] = job->physical_function_report;
+        return 0;
+}
+
+static void announce(Executor *executor, Job *job)
+{
+        const ExecutorOptions *options = &executor->options;
+        int r = 0;
+
+        if (job->group) {
+                if (options->group_done)
+                        options->group_done(options->userdata, &job->report);
+                if (executor->report)
+                        r = keep_group_report(executor, job);
+        } else {
+                if (options->physical_function_done)
+                        options->physical_function_done(options->userdata,
+                                &job->physical_function_report);
+                if (executor->report)
+                        r = keep_physical_function_report(executor, job);
+        }
+        if (r < 0)
+                executor->out_of_memory = true;
+}
+
+/* Callbacks may add further plans: the list is begun anew after each of them. */
+static void announce_finished(Executor *executor)
+{
+        for (Job **link = &executor->jobs; *link;) {
+                Job *job = *link;
+
+                if (job->state != JOB_FINISHED && job->state != JOB_GIVEN_UP &&
+                    job->state != JOB_GONE) {
+                        link = &job->next;
+                        continue;
+                }
+                *link = job->next;
+                job->next = NULL;
+                if (job->state != JOB_GONE)
+                        announce(executor, job);
+                if (job->state == JOB_GIVEN_UP) {
+                        job_abandon(job);
+                        job->next = executor->jobs;
+                        executor->jobs = job;
+                } else {
+                        job_free(job);
+                }
+                link = &executor->jobs;
+        }
+}
+
+static uint64_t next_deadline(const Executor *executor)
+{
+        uint64_t next = USEC_INFINITY;
+        unsigned n_running = 0;
+        bool any_queued = false;
+
+        for (const Job *job = executor->jobs; job; job = job->next) {
+                any_queued = any_queued || job->state == JOB_QUEUED;
+                if (job->state != JOB_RUNNING)
+                        continue;
+                n_running++;
+                if (job->deadline_usec < next)
+                        next = job->deadline_usec;
+        }
+        return any_queued && n_running < executor->options.max_workers ? 0 : next;
+}
+
+int executor_dispatch(Executor *executor)
+{
+        uint64_t now = now_monotonic(), expirations;
+
+        /* it is read only to make it silent; set_timer() is what counts */
+        if (read(executor->timer, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
+                return -errno;
+
+        for (Job *job = executor->jobs; job; job = job->next)
+                look_after(executor, job, now);
+        announce_finished(executor);
+        start_queued(executor);
+        announce_finished(executor);
+        return set_timer(executor, next_deadline(executor));
+}
+
+static int wait_for_event(const Executor *executor, uint64_t deadline)
+{
+        uint64_t now = now_monotonic();
+        struct epoll_event event;
+        int milliseconds = -1;
+
+        if (deadline != USEC_INFINITY) {
+                uint64_t rest = deadline > now ? (deadline - now + USEC_PER_MSEC - 1) / USEC_PER_MSEC
+                                               : 0;
+
+                milliseconds = rest > INT32_MAX ? INT32_MAX : (int) rest;
+        }
+        if (epoll_wait(executor->epoll, &event, 1, milliseconds) < 0 && errno != EINTR)
+                return -errno;
+        return 0;
+}
+
+/* The time is over: workers finish by themselves, but nobody waits for them any longer. */
+static void give_up_all(Executor *executor)
+{
+        for (Job *job = executor->jobs; job; job = job->next) {
+                if (job->state == JOB_QUEUED)
+                        job_finish_unstarted(job, -ETIMEDOUT);
+                else if (job->state == JOB_RUNNING)
+                        job_give_up(job, &executor->operations, false);
+        }
+        announce_finished(executor);
+}
+
+static int run_until(Executor *executor, uint64_t deadline)
+{
+        for (;;) {
+                int r;
+
+                r = executor_dispatch(executor);
+                if (r < 0)
+                        return r;
+                if (executor_is_idle(executor))
+                        return 0;
+                if (now_monotonic() >= deadline) {
+                        give_up_all(executor);
+                        return 0;
+                }
+                r = wait_for_event(executor, deadline);
+                if (r < 0)
+                        return r;
+        }
+}
+
+int executor_run(Executor *executor, uint64_t timeout_usec, Report **ret)
+{
+        uint64_t now = now_monotonic();
+        Report *report;
+        int r;
+
+        executor->report = calloc(1, sizeof(Report));
+        if (!executor->report)
+                return -ENOMEM;
+
+        r = run_until(executor, timeout_usec < USEC_INFINITY - now ? now + timeout_usec
+                                                                   : USEC_INFINITY);
+        report = TAKE_POINTER(executor->report);
+        if (r >= 0 && executor->out_of_memory)
+                r = -ENOMEM;
+        if (r < 0 || !ret)
+                report_free(report);
+        else
+                *ret = report;
+        return r < 0 ? r : 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "exec/progress.h"
+#include "exec/worker.h"
+
+/* One group or physical function in the executor's hands, from the queue to its report. */
+
+typedef enum JobState {
+        JOB_QUEUED,
+        JOB_RUNNING,
+        JOB_FINISHED,  /* report ready, worker reaped or never started */
+        JOB_GIVEN_UP,  /* report ready, worker lives */
+        JOB_ABANDONED, /* reported; only the worker's end is waited for */
+        JOB_GONE,
+} JobState;
+
+typedef struct Job Job;
+struct Job {
+        Job *next;
+        JobState state;
+        const GroupPlan *group; /* or */
+        const PhysicalFunctionPlan *physical_function; /* both NULL once it is abandoned */
+        uint64_t timeout_usec;
+        uint64_t deadline_usec; /* of the operation it is at; CLOCK_MONOTONIC */
+        Worker worker;
+
+        bool has_operation;
+        ProgressOperation operation; /* the last it told of */
+        size_t n_received;           /* member reports, in order */
+        bool is_complete;            /* the whole report came */
+        GroupReport report;          /* its members are those of the plan that have an action */
+        PhysicalFunctionReport physical_function_report;
+};
+
+bool physical_function_has_work(const PhysicalFunctionPlan *plan);
+
+/* NULL: no memory. */
+Job *job_new(const GroupPlan *group, const PhysicalFunctionPlan *physical_function);
+Job *job_free(Job *job);
+
+uint64_t job_deadline(const Job *job, uint64_t started_usec);
+
+/* Takes what the worker has said. */
+void job_receive(Job *job);
+
+/* The worker has ended: with its report, or without. */
+void job_finish_ended(Job *job);
+
+/* No worker was started: error, or -ETIMEDOUT if there was no time for it. */
+void job_finish_unstarted(Job *job, int error);
+
+/* The worker does not come back: reports stuck, and says so in the record of the function that it
+ * is at (operations on records do not block). */
+void job_give_up(Job *job, const Operations *operations, bool killed);
+
+/* Lets go of the plan; only the worker's end is of interest any more. */
+void job_abandon(Job *job);

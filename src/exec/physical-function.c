@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "exec/transaction.h"
+#include "util/parse.h"
+#include "util/strings.h"
+
+/* SR-IOV physical functions: autoprobe of their VFs, and how many there are. */
+
+typedef struct Work {
+        const PhysicalFunctionPlan *plan;
+        const TransactionOptions *options;
+        const Operations *operations;
+        DeviceRecord *previous;
+        PhysicalFunctionReport *report;
+} Work;
+
+static int perform(const Work *work, OperationType type, const char *text,
+        const DeviceRecord *record, char **ret_text)
+{
+        Operation operation = {
+                .type = type,
+                .address = work->plan->device->address,
+                .inode = work->plan->device->inode,
+                .number = work->plan->device->group,
+                .text = text,
+                .record = record,
+        };
+
+        return work->operations->perform(work->operations->userdata, &operation, ret_text);
+}
+
+_printf_(5, 6) static bool stop(Work *work, State state, Reason reason, int error,
+        const char *format, ...)
+{
+        va_list arguments;
+
+        work->report->state = state;
+        work->report->reason = reason;
+        work->report->error = error;
+        va_start(arguments, format);
+        (void) vsnprintf(work->report->text, sizeof(work->report->text), format, arguments);
+        va_end(arguments);
+        return false;
+}
+
+static bool stop_operation(Work *work, OperationType type, int error)
+{
+        if (error == -ENODEV)
+                return stop(work, STATE_FAILED, REASON_ABSENT, error,
+                        "It was removed or replaced while it was worked on. What stands in its "
+                        "place is judged anew");
+        return stop(work, STATE_FAILED, REASON_PROBE_FAILED, error,
+                "The step %s failed (%s). See \"journalctl -k\" for what its driver says, then "
+                "run \"vfio-bindctl apply\"", operation_type_to_string(type), strerror(-error));
+}
+
+static int load_record(Work *work)
+{
+        Operation operation = {
+                .type = OPERATION_LOAD_RECORD,
+                .address = work->plan->device->address,
+                .inode = work->plan->device->inode,
+                .ret_record = &work->previous,
+        };
+
+        return work->operations->perform(work->operations->userdata, &operation, NULL);
+}
+
+/* Originals are written once; an earlier one of this function may know nothing of autoprobe yet. */
+static int record_autoprobe(Work *work, char *value)
+{
+        DeviceRecord record = {};
+        _cleanup_free_ char *driver = NULL;
+        int r;
+
+        if (work->previous)
+                record = *work->previous;
+        if (record.original_autoprobe)
+                return 0;
+
+        if (!record.has_original) {
+                r = perform(work, OPERATION_READ_DRIVER, NULL, NULL, &driver);
+                if (r < 0)
+                        return r;
+                record.has_original = true;
+                record.original_driver = driver;
+        } else {
+                r = perform(work, OPERATION_REMOVE_RECORD, NULL, NULL, NULL);
+                if (r < 0)
+                        return r;
+        }
+        record.original_autoprobe = value;
+        r = perform(work, OPERATION_SAVE_ORIGINAL, NULL, &record, NULL);
+        if (r < 0 && r != -EEXIST)
+                return r;
+        return work->previous ? perform(work, OPERATION_SAVE_RECORD, NULL, &record, NULL) : 0;
+}
+
+static bool write_autoprobe(Work *work, const char *value)
+{
+        _cleanup_free_ char *now = NULL;
+        int r;
+
+        r = perform(work, OPERATION_WRITE_AUTOPROBE, value, NULL, NULL);
+        if (r < 0)
+                return stop_operation(work, OPERATION_WRITE_AUTOPROBE, r);
+        r = perform(work, OPERATION_READ_AUTOPROBE, NULL, NULL, &now);
+        if (r < 0)
+                return stop_operation(work, OPERATION_READ_AUTOPROBE, r);
+        if (!streq_null(now, value))
+                return stop(work, STATE_FAILED, REASON_PROBE_FAILED, 0,
+                        "sriov_drivers_autoprobe reads \"%s\" after \"%s\" was written. Find out "
+                        "who sets it, then run \"vfio-bindctl apply\"", now ?: "", value);
+        return true;
+}
+
+static bool turn_autoprobe_off(Work *work)
+{
+        _cleanup_free_ char *value = NULL;
+        int r;
+
+        r = perform(work, OPERATION_READ_AUTOPROBE, NULL, NULL, &value);
+        if (r == -ENOENT)
+                return stop(work, STATE_REFUSED, REASON_SRIOV_UNSUPPORTED, r,
+                        "It has no sriov_drivers_autoprobe: SR-IOV is off in its firmware, or this "
+                        "kernel has none");
+        if (r < 0)
+                return stop_operation(work, OPERATION_READ_AUTOPROBE, r);
+        if (streq_null(value, "0"))
+                return true;
+
+        r = record_autoprobe(work, value);
+        if (r == -ENODEV)
+                return stop_operation(work, OPERATION_SAVE_ORIGINAL, r);
+        if (r < 0)
+                return stop(work, STATE_FAILED, REASON_ROLLED_BACK, r,
+                        "/run/vfio-bindd could not be used (%s). Make room on /run and see that "
+                        "it is writable, then run \"vfio-bindctl apply\"", strerror(-r));
+        return write_autoprobe(work, "0");
+}
+
+static bool restore_autoprobe(Work *work)
+{
+        const DeviceRecord *record = work->previous;
+
+        if (!record || !record->original_autoprobe)
+                return true;
+        if (!write_autoprobe(work, record->original_autoprobe))
+                return false;
+        /* the record of a PF that nothing else was done to */
+        if (record->provenance == PROVENANCE_NONE && record->manual == MANUAL_NONE) {
+                int r = perform(work, OPERATION_REMOVE_RECORD, NULL, NULL, NULL);
+
+                if (r < 0)
+                        return stop_operation(work, OPERATION_REMOVE_RECORD, r);
+                work->previous = device_record_free(work->previous);
+        }
+        return true;
+}
+
+static bool read_num_vfs(Work *work, uint64_t *ret)
+{
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = perform(work, OPERATION_READ_NUM_VFS, NULL, NULL, &text);
+        if (r == -ENOENT)
+                return stop(work, STATE_REFUSED, REASON_SRIOV_UNSUPPORTED, r,
+                        "It has no sriov_numvfs. Turn SR-IOV on in its firmware");
+        if (r >= 0)
+                r = text ? parse_unsigned(text, UINT16_MAX, ret) : -EINVAL;
+        if (r < 0)
+                return stop_operation(work, OPERATION_READ_NUM_VFS, r);
+        return true;
+}
+
+static bool stop_num_vfs(Work *work, const char *driver, int error)
+{
+        unsigned wanted = work->plan->num_vfs;
+
+        if (error == -ENOENT)
+                return stop(work, STATE_FAILED, REASON_SRIOV_UNSUPPORTED, error,
+                        "Its driver %s makes no virtual functions. Use another driver for it, or "
+                        "take NumVFs= out", driver);
+        if (error == -ERANGE)
+                return stop(work, STATE_FAILED, REASON_VFS_FEWER_THAN_ASKED, error,
+                        "It cannot have %u virtual functions. Ask for fewer", wanted);
+        if (error == -ENOMEM || error == -ENOSPC || error == -EINVAL)
+                return stop(work, STATE_FAILED, REASON_VFS_FEWER_THAN_ASKED, error,
+                        "There is no room for %u virtual functions (%s). Ask for fewer, or boot "
+                        "with pci=realloc", wanted, strerror(-error));
+        return stop_operation(work, OPERATION_WRITE_NUM_VFS, error);
+}
+
+/* Only ever from 0: another number is somebody's, and the kernel would refuse it anyway (EBUSY in
+ * sriov_numvfs_store(), drivers/pci/iov.c). */
+static bool set_num_vfs(Work *work)
+{
+        _cleanup_free_ char *driver = NULL;
+        char text[16];
+        uint64_t now;
+        int r;
+
+        if (!read_num_vfs(work, &now))
+                return false;
+        if (now == work->plan->num_vfs)
+                return true;
+        if (now > 0)
+                return stop(work, STATE_REFUSED, REASON_NUMVFS_DIFFERS, 0,
+                        "It has %" PRIu64 " virtual functions, %u are asked for. Stop what uses "
+                        "them, write 0 to its sriov_numvfs and run \"vfio-bindctl apply\"", now,
+                        work->plan->num_vfs);
+
+        r = perform(work, OPERATION_READ_DRIVER, NULL, NULL, &driver);
+        if (r < 0)
+                return stop_operation(work, OPERATION_READ_DRIVER, r);
+        if (!driver)
+                return stop(work, STATE_PENDING, REASON_PF_NOT_BOUND, 0,
+                        "It needs its host driver before virtual functions can be made");
+
+        (void) snprintf(text, sizeof(text), "%u", work->plan->num_vfs);
+        r = perform(work, OPERATION_WRITE_NUM_VFS, text, NULL, NULL);
+        if (r < 0)
+                return stop_num_vfs(work, driver, r);
+        if (!read_num_vfs(work, &now))
+                return false;
+        if (now < work->plan->num_vfs)
+                return stop(work, STATE_FAILED, REASON_VFS_FEWER_THAN_ASKED, 0,
+                        "%u virtual functions were asked for, %" PRIu64 " came. Ask for that many",
+                        work->plan->num_vfs, now);
+        return true;
+}
+
+static bool carry_out(Work *work)
+{
+        int r;
+
+        r = load_record(work);
+        if (r < 0)
+                return stop_operation(work, OPERATION_LOAD_RECORD, r);
+        if (work->plan->autoprobe_off && !turn_autoprobe_off(work))
+                return false;
+        if (work->plan->autoprobe_restore && !restore_autoprobe(work))
+                return false;
+        return !work->plan->set_num_vfs || set_num_vfs(work);
+}
+
+/* A failure is kept, so that it is not tried again by itself under the same configuration. */
+static void save_outcome(Work *work)
+{
+        const PhysicalFunctionReport *report = work->report;
+        DeviceRecord record = {};
+
+        if (report->state != STATE_FAILED && (!work->previous ||
+            work->previous->state != STATE_FAILED))
+                return;
+        if (work->previous)
+                record = *work->previous;
+        record.state = report->state == STATE_FAILED ? STATE_FAILED : STATE_UNCLAIMED;
+        record.reason = report->reason;
+        record.reason_text = report->text[0] ? (char *) report->text : NULL;
+        record.config_digest = (char *) work->options->config_digest;
+        /* the report says it in any case */
+        (void) perform(work, OPERATION_SAVE_RECORD, NULL, &record, NULL);
+}
+
+int physical_function_run(const PhysicalFunctionPlan *plan, const TransactionOptions *options,
+        const Operations *operations, PhysicalFunctionReport *ret)
+{
+        PhysicalFunctionReport report = {
+                .address = plan->device->address,
+                .state = STATE_BOUND,
+        };
+        Work work = {
+                .plan = plan,
+                .options = options,
+                .operations = operations,
+                .report = &report,
+        };
+        bool has_group = plan->device->group >= 0;
+        int r = 0;
+
+        if (has_group)
+                r = perform(&work, OPERATION_LOCK_GROUP, NULL, NULL, NULL);
+        if (r < 0) {
+                stop_operation(&work, OPERATION_LOCK_GROUP, r);
+        } else {
+                if (carry_out(&work)) {
+                        report.state = plan->reason == REASON_NONE ? STATE_BOUND : plan->state;
+                        report.reason = plan->reason;
+                        (void) snprintf(report.text, sizeof(report.text), "%s", plan->text ?: "");
+                }
+                save_outcome(&work);
+                if (has_group)
+                        (void) perform(&work, OPERATION_UNLOCK_GROUP, NULL, NULL, NULL);
+        }
+
+        device_record_free(work.previous);
+        *ret = report;
+        return 0;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "exec/progress.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define PROGRESS_MAGIC UINT64_C(0x7666696f2d62646e)
+
+void progress_send(int fd, ProgressMessage *message, bool may_drop)
+{
+        int flags = MSG_NOSIGNAL | (may_drop ? MSG_DONTWAIT : 0);
+        ssize_t n;
+
+        message->magic = PROGRESS_MAGIC;
+        do
+                n = send(fd, message, sizeof(*message), flags);
+        while (n < 0 && errno == EINTR);
+}
+
+static bool outcome_is_valid(State state, Reason reason)
+{
+        return (unsigned) state < _STATE_MAX && (unsigned) reason < _REASON_MAX;
+}
+
+/* Texts get their NUL in any case; enums and flags are looked at as what they are in memory. */
+static bool check(ProgressMessage *message)
+{
+        uint8_t flag;
+
+        switch (message->type) {
+        case PROGRESS_OPERATION:
+                memcpy(&flag, &message->operation.has_written, 1);
+                return (unsigned) message->operation.type < _OPERATION_MAX && flag <= 1;
+        case PROGRESS_MEMBER:
+                message->member.from[sizeof(message->member.from) - 1] = '\0';
+                message->member.to[sizeof(message->member.to) - 1] = '\0';
+                message->member.text[sizeof(message->member.text) - 1] = '\0';
+                return outcome_is_valid(message->member.state, message->member.reason);
+        case PROGRESS_GROUP:
+                message->group.text[sizeof(message->group.text) - 1] = '\0';
+                message->group.members = NULL;
+                return outcome_is_valid(message->group.state, message->group.reason);
+        case PROGRESS_PHYSICAL_FUNCTION:
+                message->physical_function.text[sizeof(message->physical_function.text) - 1] = '\0';
+                return outcome_is_valid(message->physical_function.state,
+                        message->physical_function.reason);
+        default:
+                return false;
+        }
+}
+
+int progress_receive(int fd, ProgressMessage *ret)
+{
+        ProgressMessage message = {};
+        ssize_t n;
+
+        do
+                n = recv(fd, &message, sizeof(message), MSG_DONTWAIT | MSG_TRUNC);
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+                return errno == EAGAIN || errno == EWOULDBLOCK ? 0 :
+                        errno == ECONNRESET ? -ENOTCONN : -errno;
+        if (n == 0)
+                return -ENOTCONN;
+        if ((size_t) n != sizeof(message) || message.magic != PROGRESS_MAGIC || !check(&message))
+                return -EBADMSG;
+        *ret = message;
+        return 1;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "exec/transaction-internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static Operation member_operation(const Transaction *transaction, const Member *member,
+        OperationType type, const char *text)
+{
+        return (Operation){
+                .type = type,
+                .address = member->plan->device->address,
+                .inode = member->plan->device->inode,
+                .text = text,
+                .number = transaction->group->number,
+        };
+}
+
+int member_perform(const Transaction *transaction, const Member *member, OperationType type,
+        const char *text, char **ret_text)
+{
+        const Operations *operations = transaction->operations;
+        Operation operation = member_operation(transaction, member, type, text);
+
+        return operations->perform(operations->userdata, &operation, ret_text);
+}
+
+int group_perform(const Transaction *transaction, OperationType type, const char *text)
+{
+        const Operations *operations = transaction->operations;
+        const ClaimSettings *settings = transaction->group->settings;
+        NodeSettings node = {};
+        Operation operation = {
+                .type = type,
+                .text = text,
+                .number = transaction->group->number,
+        };
+
+        if (type == OPERATION_FINISH_NODE && settings) {
+                node = (NodeSettings){
+                        .user = settings->node_user,
+                        .group = settings->node_group,
+                        .mode = settings->node_mode,
+                };
+                operation.node = &node;
+        }
+        return operations->perform(operations->userdata, &operation, NULL);
+}
+
+bool transaction_stop(Transaction *transaction, const Member *member, State state, Reason reason,
+        int error, const char *format, ...)
+{
+        Cause *cause = &transaction->cause;
+        va_list arguments;
+
+        if (cause->state != STATE_UNCLAIMED)
+                return false;
+
+        cause->state = state;
+        cause->reason = reason;
+        cause->error = error;
+        cause->member = member;
+        va_start(arguments, format);
+        (void) vsnprintf(cause->text, sizeof(cause->text), format, arguments);
+        va_end(arguments);
+        return false;
+}
+
+void member_set(Member *member, State state, Reason reason, int error, const char *format, ...)
+{
+        va_list arguments;
+
+        member->state = state;
+        member->reason = reason;
+        member->error = error;
+        va_start(arguments, format);
+        (void) vsnprintf(member->text, sizeof(member->text), format, arguments);
+        va_end(arguments);
+}
+
+static bool is_own_bookkeeping(OperationType type)
+{
+        switch (type) {
+        case OPERATION_LOCK_GROUP:
+        case OPERATION_LOAD_RECORD:
+        case OPERATION_SAVE_ORIGINAL:
+        case OPERATION_SAVE_RECORD:
+        case OPERATION_REMOVE_RECORD:
+        case OPERATION_BEGIN_INTENT:
+                return true;
+        default:
+                return false;
+        }
+}
+
+bool transaction_stop_operation(Transaction *transaction, const Member *member,
+        OperationType type, int error)
+{
+        if (is_own_bookkeeping(type))
+                return transaction_stop(transaction, member, STATE_FAILED, REASON_ROLLED_BACK,
+                        error, "/run/vfio-bindd could not be used (%s: %s). Make room on /run and "
+                        "see that it is writable, then run \"vfio-bindctl apply\"",
+                        operation_type_to_string(type), strerror(-error));
+        if (error == -ENODEV)
+                return transaction_stop(transaction, member, STATE_FAILED, REASON_ABSENT, error,
+                        "It was removed or replaced while it was worked on. What stands in its "
+                        "place is judged anew");
+        if (error == -EPERM || error == -EACCES)
+                return transaction_stop(transaction, member, STATE_FAILED, REASON_PROBE_FAILED,
+                        error, "The kernel forbids it (%s: %s). See that /sys is writable, then "
+                        "run \"vfio-bindctl apply\"",
+                        operation_type_to_string(type), strerror(-error));
+        return transaction_stop(transaction, member, STATE_FAILED, REASON_PROBE_FAILED, error,
+                "The step %s failed (%s). See \"journalctl -k\" for what its driver says, then "
+                "run \"vfio-bindctl apply\"", operation_type_to_string(type), strerror(-error));
+}
+
+int member_read_driver(const Transaction *transaction, Member *member)
+{
+        _cleanup_free_ char *driver = NULL;
+        int r;
+
+        r = member_perform(transaction, member, OPERATION_READ_DRIVER, NULL, &driver);
+        if (r < 0)
+                return r;
+        if (driver && strlen(driver) >= sizeof(member->driver))
+                return -ENAMETOOLONG;
+        strcpy(member->driver, driver ?: "");
+        return 0;
+}
+
+int member_write_override(const Transaction *transaction, Member *member, const char *override)
+{
+        int r;
+
+        if (streq_null(member->override, override))
+                return 0;
+
+        member->touched = true;
+        r = member_perform(transaction, member, OPERATION_WRITE_OVERRIDE, override, NULL);
+        if (r < 0)
+                return r;
+        member->override = override;
+        return 0;
+}
+
+int member_unbind(const Transaction *transaction, Member *member)
+{
+        int r;
+
+        member->touched = true;
+        r = member_perform(transaction, member, OPERATION_UNBIND, member->driver, NULL);
+        if (r == -ENODEV) {
+                char before[DRIVER_NAME_MAX];
+
+                /* not bound to it any more, or gone: the link tells */
+                strcpy(before, member->driver);
+                r = member_read_driver(transaction, member);
+                if (r < 0)
+                        return r;
+                if (member->driver[0])
+                        return streq(member->driver, before) ? -ENODEV : -EBUSY;
+                return 0;
+        }
+        if (r < 0)
+                return r;
+        member->driver[0] = '\0';
+        return 0;
+}
+
+int member_bind(const Transaction *transaction, Member *member, const char *driver)
+{
+        int r;
+
+        if (strlen(driver) >= sizeof(member->driver))
+                return -ENAMETOOLONG;
+
+        member->touched = true;
+        r = member_perform(transaction, member, OPERATION_BIND, driver, NULL);
+        if (r < 0)
+                return r;
+        strcpy(member->driver, driver);
+        return 0;
+}
+
+bool member_check_guard(Transaction *transaction, Member *member)
+{
+        const Operations *operations = transaction->operations;
+        Operation operation = member_operation(transaction, member, OPERATION_GUARD, NULL);
+        _cleanup_free_ char *why = NULL;
+        InUse use = IN_USE_BLIND;
+        int r;
+
+        operation.number = member->plan->allow_in_use;
+        operation.ret_use = &use;
+        r = operations->perform(operations->userdata, &operation, &why);
+        if (r == -ENODEV)
+                return transaction_stop_operation(transaction, member, OPERATION_GUARD, r);
+        if (r < 0)
+                return transaction_stop(transaction, member, STATE_REFUSED, REASON_GUARD_BLIND, r,
+                        "It cannot be told whether the host uses it (%s). Unbind it by hand if it "
+                        "is free, then run \"vfio-bindctl apply\"", strerror(-r));
+        if (why)
+                return transaction_stop(transaction, member, STATE_REFUSED, in_use_reason(use), 0,
+                        "%s", why);
+        return true;
+}
+
+bool member_check_open(Transaction *transaction, Member *member)
+{
+        _cleanup_free_ char *who = NULL;
+        int r;
+
+        r = member_perform(transaction, member, OPERATION_IS_OPEN, NULL, &who);
+        if (r == -ENODEV)
+                return transaction_stop_operation(transaction, member, OPERATION_IS_OPEN, r);
+        if (r < 0)
+                return transaction_stop(transaction, member, STATE_REFUSED, REASON_GUARD_BLIND, r,
+                        "It cannot be told whether a program has its group open (%s). Stop the "
+                        "programs that use it, then try again", strerror(-r));
+        if (who)
+                return transaction_stop(transaction, member, STATE_REFUSED, REASON_BUSY_VFIO, 0,
+                        "Its group is open in %s. Stop that program or detach the device from "
+                        "its guest, then try again", who);
+        return true;
+}
+
+/* On something that an action of ours put it on. */
+static bool is_on_our_driver(const Member *member)
+{
+        if (driver_is_vfio(member->driver))
+                return true;
+        return member->previous && member->previous->target_driver &&
+                streq(member->driver, member->previous->target_driver);
+}
+
+bool member_must_unbind(const Member *member)
+{
+        if (!member->driver[0])
+                return false;
+
+        switch (member->plan->action) {
+        case ACTION_BIND:
+                return !streq(member->driver, member->plan->target);
+        case ACTION_DETACH:
+                return true;
+        case ACTION_RELEASE:
+                return is_on_our_driver(member) && member->provenance != PROVENANCE_ADOPTED;
+        default:
+                return false;
+        }
+}
+
+const char *member_wanted_override(const Member *member)
+{
+        if (member->plan->action == ACTION_DETACH || !member->plan->target)
+                return DETACHED_OVERRIDE;
+        return member->plan->target;
+}
+
+bool member_needs_override_to_probe(const Transaction *transaction, const Member *member)
+{
+        const Device *device = member->plan->device;
+        const Operations *operations = transaction->operations;
+        _cleanup_free_ char *autoprobe = NULL;
+        Operation operation = {
+                .type = OPERATION_READ_AUTOPROBE,
+                .address = device->physical_function,
+        };
+
+        if (!device->is_virtual_function)
+                return false;
+        /* what cannot be read counts as off: an override permits probing in either case */
+        if (operations->perform(operations->userdata, &operation, &autoprobe) < 0)
+                return true;
+        return !autoprobe || !streq(autoprobe, "1");
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "exec/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+#include "exec/progress.h"
+#include "util/io.h"
+
+/* systemd's shutdown leaves processes alone whose argv[0] begins with "@". */
+#define WORKER_NAME "@vfio-bindd-worker"
+
+/* waitid(2) on a pidfd: since Linux 5.4; glibc names it since 2.36. */
+#define WAIT_PIDFD ((idtype_t) 3)
+
+static char *arguments;
+static size_t arguments_size;
+
+void worker_setup_process(int argc, char **argv)
+{
+        if (argc < 1 || !argv[0])
+                return;
+        arguments = argv[0];
+        /* the kernel puts the arguments one behind the other */
+        arguments_size = (size_t) (argv[argc - 1] + strlen(argv[argc - 1]) + 1 - argv[0]);
+}
+
+static void rename_process(void)
+{
+        (void) prctl(PR_SET_NAME, WORKER_NAME);
+        if (!arguments)
+                return;
+        memset(arguments, 0, arguments_size);
+        (void) snprintf(arguments, arguments_size, "%s", WORKER_NAME);
+}
+
+static void reset_signals(void)
+{
+        struct sigaction action = { .sa_handler = SIG_DFL };
+        sigset_t none;
+
+        for (int signal = 1; signal < NSIG; signal++)
+                (void) sigaction(signal, &action, NULL);
+        (void) sigemptyset(&none);
+        (void) sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void close_range_inclusive(unsigned first, unsigned last)
+{
+        if (first > last)
+                return;
+#ifdef SYS_close_range
+        if (syscall(SYS_close_range, first, last, 0) == 0)
+                return;
+#endif
+        /* kernels before 5.9 */
+        if (last > 65535)
+                last = 65535;
+        for (unsigned fd = first; fd <= last; fd++)
+                (void) close((int) fd);
+}
+
+static bool is_kept(const Operations *operations, int socket, unsigned fd)
+{
+        if (fd == (unsigned) socket)
+                return true;
+        for (size_t i = 0; i < operations->n_descriptors; i++)
+                if (operations->descriptors[i] >= 0 && fd == (unsigned) operations->descriptors[i])
+                        return true;
+        return false;
+}
+
+/* Listening sockets, locks and pipes of the parent are none of the worker's business, and would
+ * live on with one that is stuck. */
+static void close_descriptors(const Operations *operations, int socket)
+{
+        unsigned first = 3, highest = (unsigned) socket;
+
+        for (size_t i = 0; i < operations->n_descriptors; i++)
+                if (operations->descriptors[i] > (int) highest)
+                        highest = (unsigned) operations->descriptors[i];
+        for (unsigned fd = first; fd <= highest; fd++) {
+                if (!is_kept(operations, socket, fd))
+                        continue;
+                if (fd > first)
+                        close_range_inclusive(first, fd - 1);
+                first = fd + 1;
+        }
+        close_range_inclusive(first, ~0U);
+}
+
+static void redirect_standard_streams(const Operations *operations)
+{
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+        if (null < 0)
+                return;
+        for (int fd = 0; fd <= 2; fd++)
+                if (!is_kept(operations, -1, (unsigned) fd))
+                        (void) dup2(null, fd);
+        if (null > 2)
+                (void) close(null);
+}
+
+/* The operations table of a worker: says what it is about to do, and sets its own deadline. */
+typedef struct Reporter {
+        const Operations *operations;
+        int socket;
+        uint64_t timeout_usec;
+        bool has_written;
+} Reporter;
+
+static void set_alarm(uint64_t usec)
+{
+        struct itimerval timer = {
+                .it_value = {
+                        .tv_sec = (time_t) (usec / USEC_PER_SEC),
+                        .tv_usec = (suseconds_t) (usec % USEC_PER_SEC),
+                },
+        };
+
+        (void) setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static int perform_reported(void *userdata, const Operation *operation, char **ret_text)
+{
+        Reporter *reporter = userdata;
+        ProgressMessage message = { .type = PROGRESS_OPERATION };
+
+        reporter->has_written = reporter->has_written || operation_is_write(operation->type);
+        message.operation = (ProgressOperation){
+                .type = operation->type,
+                .address = operation->address,
+                .started_usec = now_monotonic(),
+                .has_written = reporter->has_written,
+        };
+        progress_send(reporter->socket, &message, true);
+        /* the parent, if there is one, comes first */
+        if (reporter->timeout_usec < USEC_INFINITY / 2)
+                set_alarm(reporter->timeout_usec + USEC_PER_SEC);
+        return reporter->operations->perform(reporter->operations->userdata, operation, ret_text);
+}
+
+static int run_group(const WorkerTask *task, const Operations *operations, int socket)
+{
+        ProgressMessage message = {};
+        GroupReport report;
+        int r;
+
+        r = transaction_run(task->group, task->options, operations, &report);
+        if (r < 0)
+                return r;
+
+        set_alarm(0);
+        for (size_t i = 0; i < report.n_members; i++) {
+                message = (ProgressMessage){ .type = PROGRESS_MEMBER, .index = (uint32_t) i };
+                message.member = report.members[i];
+                progress_send(socket, &message, false);
+        }
+        message = (ProgressMessage){
+                .type = PROGRESS_GROUP,
+                .index = (uint32_t) report.n_members,
+        };
+        message.group = report;
+        message.group.members = NULL;
+        progress_send(socket, &message, false);
+        group_report_done(&report);
+        return 0;
+}
+
+static int run_physical_function(const WorkerTask *task, const Operations *operations, int socket)
+{
+        ProgressMessage message = { .type = PROGRESS_PHYSICAL_FUNCTION };
+        int r;
+
+        r = physical_function_run(task->physical_function, task->options, operations,
+                &message.physical_function);
+        if (r < 0)
+                return r;
+        set_alarm(0);
+        progress_send(socket, &message, false);
+        return 0;
+}
+
+/* Nothing is begun before the parent can watch over it. */
+static bool parent_is_ready(int socket)
+{
+        char go;
+        ssize_t n;
+
+        do
+                n = recv(socket, &go, sizeof(go), 0);
+        while (n < 0 && errno == EINTR);
+        return n == sizeof(go);
+}
+
+static _Noreturn void worker_main(const WorkerTask *task, int socket)
+{
+        Reporter reporter = {
+                .operations = task->operations,
+                .socket = socket,
+                .timeout_usec = task->timeout_usec,
+        };
+        Operations operations = { .userdata = &reporter, .perform = perform_reported };
+        int r;
+
+        (void) setsid();
+        rename_process();
+        close_descriptors(task->operations, socket);
+        redirect_standard_streams(task->operations);
+        reset_signals();
+        if (!parent_is_ready(socket))
+                _exit(EXIT_FAILURE);
+
+        r = task->group ? run_group(task, &operations, socket)
+                        : run_physical_function(task, &operations, socket);
+        _exit(r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+static int open_pidfd(pid_t pid)
+{
+        int fd = (int) syscall(SYS_pidfd_open, pid, 0);
+
+        return fd < 0 ? -errno : fd;
+}
+
+/* No handler of the parent may run in the child before the child has made its signals its own. */
+static pid_t fork_with_signals_blocked(const WorkerTask *task, const int sockets[static 2])
+{
+        sigset_t all, before;
+        pid_t pid;
+
+        (void) sigfillset(&all);
+        (void) sigprocmask(SIG_BLOCK, &all, &before);
+        pid = fork();
+        if (pid == 0)
+                worker_main(task, sockets[1]);
+        if (pid < 0)
+                pid = -errno;
+        (void) sigprocmask(SIG_SETMASK, &before, NULL);
+        return pid;
+}
+
+int worker_start(const WorkerTask *task, Worker *ret)
+{
+        int sockets[2];
+        pid_t pid;
+        int pidfd;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+                return -errno;
+        pid = fork_with_signals_blocked(task, sockets);
+        (void) close(sockets[1]);
+        if (pid < 0) {
+                (void) close(sockets[0]);
+                return (int) pid;
+        }
+
+        pidfd = open_pidfd(pid);
+        if (pidfd >= 0 && send(sockets[0], "", 1, MSG_NOSIGNAL) != 1) {
+                int error = -errno;
+
+                (void) close(pidfd);
+                pidfd = error;
+        }
+        if (pidfd < 0) {
+                /* it has begun nothing, so it ends at once */
+                (void) close(sockets[0]);
+                (void) waitpid(pid, NULL, 0);
+                return pidfd;
+        }
+        *ret = (Worker){ .pid = pid, .pidfd = pidfd, .socket = sockets[0] };
+        return 0;
+}
+
+bool worker_has_ended(const Worker *worker)
+{
+        siginfo_t info = {};
+        int r;
+
+        do
+                r = waitid(WAIT_PIDFD, (id_t) worker->pidfd, &info, WEXITED | WNOHANG);
+        while (r < 0 && errno == EINTR);
+        /* ECHILD: somebody reaped it already, so it has ended */
+        return r < 0 || info.si_pid != 0;
+}
+
+void worker_done(Worker *worker)
+{
+        close_descriptor(&worker->pidfd);
+        close_descriptor(&worker->socket);
+        worker->pidfd = worker->socket = -1;
+}
