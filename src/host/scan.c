@@ -142,6 +142,22 @@ static bool parse_modalias(const char *text, Device *device)
         return true;
 }
 
+/* In one read(2), which gives a whole attribute. */
+static int read_modalias(int directory, char *text, size_t size)
+{
+        _cleanup_close_ int fd =
+                openat(directory, "modalias", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0)
+                return -errno;
+
+        ssize_t n = read(fd, text, size - 1);
+        if (n < 0)
+                return -errno;
+        text[n] = '\0';
+        text[strcspn(text, "\n")] = '\0';
+        return 0;
+}
+
 /* Read last: the kernel removes `modalias` before it removes links, so that a function that still
  * has one had all that was read before. 0 taken, -ENODATA: the function is to be left out. */
 static int read_identity(const Scan *scan, int directory, const char *target, Device *device)
@@ -162,13 +178,13 @@ static int read_identity(const Scan *scan, int directory, const char *target, De
 
         if (!make_path(target, &device->address, path, sizeof(path)))
                 return -ENODATA;
-        ssize_t n = read_attribute_at(directory, "modalias", modalias, sizeof(modalias));
-        if (n < 0)
-                return scan_error_is_fatal((int) n) ? (int) n : -ENODATA;
+        int r = read_modalias(directory, modalias, sizeof(modalias));
+        if (r < 0)
+                return scan_error_is_fatal(r) ? r : -ENODATA;
         if (!parse_modalias(modalias, device))
                 return -ENODATA;
 
-        int r = replace_string(&device->path, path);
+        r = replace_string(&device->path, path);
         return r < 0 ? r : replace_string(&device->modalias, modalias);
 }
 
@@ -188,6 +204,9 @@ static void read_sriov(int directory, Device *device)
 {
         char text[8];
 
+        device->sriov_total_vfs = read_number(directory, "sriov_totalvfs", false, UINT16_MAX);
+        if (device->sriov_total_vfs == 0)
+                return;
         if (read_attribute_at(directory, "sriov_drivers_autoprobe", text, sizeof(text)) == 1 &&
             (text[0] == '0' || text[0] == '1'))
                 device->sriov_autoprobe = text[0] - '0';
@@ -239,16 +258,14 @@ static int read_function(Scan *scan, int directory, const char *target, Device *
                 return r;
 
         read_group(scan, directory, device);
-        device->is_bridge = faccessat(directory, "secondary_bus_number", F_OK, 0) == 0;
         device->has_override_file = faccessat(directory, "driver_override", F_OK, 0) == 0;
         if (read_link_name_at(directory, "physfn", name, sizeof(name)) == 0 &&
-            scan_parse_address(name, &device->physical_function))
-                device->is_virtual_function = true;
-        if (!device->is_virtual_function)
-                device->sriov_total_vfs =
-                        read_number(directory, "sriov_totalvfs", false, UINT16_MAX);
-        if (device->sriov_total_vfs > 0)
+            scan_parse_address(name, &device->physical_function)) {
+                device->is_virtual_function = true; /* neither a bridge nor a PF */
+        } else {
+                device->is_bridge = faccessat(directory, "secondary_bus_number", F_OK, 0) == 0;
                 read_sriov(directory, device);
+        }
 
         if (scan->facts & SNAPSHOT_FACT_INTERFACES)
                 r = scan_interfaces(directory, device);

@@ -129,13 +129,19 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
         return remove(path);
 }
 
+static void remove_tree(const char *path)
+{
+        struct stat status;
+
+        if (lstat(path, &status) == 0)
+                ASSERT_OK(nftw(path, remove_entry, 64, FTW_DEPTH | FTW_PHYS));
+}
+
 void fake_sysfs_remove(FakeSysfs *fake, const char *path)
 {
         _cleanup_free_ char *absolute = format("%s/%s", fake->root, path);
-        struct stat status;
 
-        if (lstat(absolute, &status) == 0)
-                ASSERT_OK(nftw(absolute, remove_entry, 64, FTW_DEPTH | FTW_PHYS));
+        remove_tree(absolute);
 }
 
 FakeSysfs *fake_sysfs_new(void)
@@ -163,7 +169,7 @@ FakeSysfs *fake_sysfs_free(FakeSysfs *fake)
         if (!fake)
                 return NULL;
 
-        fake_sysfs_remove(fake, ".");
+        remove_tree(fake->root);
         (void) close(fake->fd);
         free(fake->root);
         free(fake);

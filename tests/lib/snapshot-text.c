@@ -123,6 +123,8 @@ static void set_record(DeviceRecord *record, const Config *config, const char *k
                 record->reason = (Reason) (r = reason_from_string(value));
         else if (streq(key, "provenance"))
                 record->provenance = (Provenance) (r = provenance_from_string(value));
+        else if (streq(key, "role"))
+                record->role = (Role) (r = role_from_string(value));
         else if (streq(key, "claim"))
                 record->claim = copy(value);
         else if (streq(key, "manual"))
@@ -199,8 +201,7 @@ static Device *add_function(TextMachine *machine, const char *word)
         ASSERT_OK(snapshot_add(machine->snapshot, &address, &device));
         device->inode = inode++;
         device->has_override_file = true;
-        device->modalias = copy("");
-        device->path = copy(PCI_ADDRESS_TEXT(&address));
+        ASSERT_OK(replace_string(&device->path, PCI_ADDRESS_TEXT(&address)));
         return device;
 }
 
@@ -222,6 +223,7 @@ static void parse_line(TextMachine *machine, const Config *config, char *line)
                 ASSERT_TRUE(device->record);
                 device->record->config_digest = copy(config->digest);
                 device->record->has_original = true;
+                device->record->role = ROLE_SELECTED;
         }
 
         while ((word = strsep(&line, " "))) {

@@ -11,8 +11,9 @@
  *                [slot=NAME] [net=NAME] [host-driver=NAME] [vendor=NAME] [model=NAME]
  * and besides
  *   use ADDRESS KIND WHAT…          why it cannot be unbound
- *   record ADDRESS [state=S] [reason=R] [claim=NAME] [provenance=P] [manual=bound|released]
- *                  [from=DRIVER] [driver=MANUAL DRIVER] [drift=N] [hotplug] [other-config]
+ *   record ADDRESS [state=S] [reason=R] [role=R] [claim=NAME] [provenance=P]
+ *                  [manual=bound|released] [from=DRIVER] [driver=MANUAL DRIVER] [drift=N]
+ *                  [hotplug] [other-config]; role= defaults to selected
  *   request [stage=S] [may-unbind] [prune] [hotplugged=ADDRESS]… [only-claim=NAME]
  *           [only-function=ADDRESS] [bind=ADDRESS] [release=ADDRESS]
  * Underscores in vendor=, model= and slot= stand for blanks. A mistake aborts the test. */
