@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <inttypes.h>
-
 #include "daemon/manager-internal.h"
 #include "log/log.h"
 #include "log/message-ids.h"
@@ -9,98 +7,119 @@
 /* Logs what changed from one view to the next, and nothing else: a reconcile that finds what was
  * there before is silent. What a worker did is logged from its report, by whoever ran it. */
 
-typedef struct Announcement {
-        State state;
-        int level;
-        const char *message_id;
-} Announcement;
-
-static const Announcement announcements[] = {
-        { STATE_PENDING, LOG_NOTICE, MESSAGE_DEVICE_PENDING },
-        { STATE_BOUND, LOG_INFO, MESSAGE_DEVICE_BOUND },
-        { STATE_DETACHED, LOG_INFO, MESSAGE_DEVICE_DETACHED },
-        { STATE_RELEASED, LOG_INFO, MESSAGE_DEVICE_RELEASED },
-        { STATE_GAVE_BACK, LOG_WARNING, MESSAGE_DEVICE_RELEASED },
-        { STATE_REFUSED, LOG_WARNING, MESSAGE_DEVICE_REFUSED },
-        { STATE_FAILED, LOG_ERR, MESSAGE_DEVICE_FAILED },
-        { STATE_STUCK, LOG_ERR, MESSAGE_DEVICE_STUCK },
-        { STATE_DRIFTED, LOG_WARNING, MESSAGE_DEVICE_DRIFTED },
-};
-
-static const Announcement *find_announcement(State state)
+static bool is_at_work(State state)
 {
-        for (size_t i = 0; i < ELEMENTSOF(announcements); i++)
-                if (announcements[i].state == state)
-                        return &announcements[i];
-        return NULL; /* being worked on, or nothing to do with us */
+        return state == STATE_BINDING || state == STATE_RELEASING;
 }
 
-static bool is_at_work(const MemberPlan *member)
+static bool is_good(State state)
 {
-        return member && (member->state == STATE_BINDING || member->state == STATE_RELEASING);
+        return state == STATE_UNCLAIMED || state == STATE_BOUND || state == STATE_DETACHED ||
+               state == STATE_RELEASED;
 }
 
 static bool is_result_of_work(State state)
 {
-        return state == STATE_BOUND || state == STATE_DETACHED || state == STATE_RELEASED ||
-               state == STATE_FAILED || state == STATE_STUCK;
+        return is_good(state) || state == STATE_FAILED || state == STATE_STUCK;
 }
 
-static bool is_silent(const MemberPlan *before, const MemberPlan *now)
+/* The daemon just started: what is as it should be needs no word. */
+static bool is_news(const MemberPlan *before, const MemberPlan *now)
 {
-        if (!before) /* the daemon just started: what is well needs no word */
-                return now->state == STATE_BOUND || now->state == STATE_DETACHED ||
-                       now->state == STATE_RELEASED;
-        if (before->state == now->state && before->reason == now->reason)
-                return true;
-        return is_at_work(before) && is_result_of_work(now->state);
+        State state = before ? before->state : STATE_UNCLAIMED;
+        Reason reason = before ? before->reason : REASON_NONE;
+
+        if (is_at_work(now->state))
+                return false;
+        if (state == now->state && reason == now->reason)
+                return false;
+        if (is_at_work(state) && is_result_of_work(now->state))
+                return false;
+        return before || !is_good(now->state) || now->reason != REASON_NONE;
 }
 
-static void announce_member(const GroupPlan *group, const MemberPlan *before,
+static void announce_good(const GroupPlan *group, const MemberPlan *before,
         const MemberPlan *member)
 {
-        const Announcement *announcement = find_announcement(member->state);
         LogFields fields = LOG_FIELDS_NONE;
-        int level;
 
-        if (!announcement || is_silent(before, member))
-                return;
-        fields.message_id = announcement->message_id;
+        fields.message_id = member->state == STATE_BOUND ? MESSAGE_DEVICE_BOUND
+                            : member->state == STATE_DETACHED ? MESSAGE_DEVICE_DETACHED
+                                                              : MESSAGE_DEVICE_RELEASED;
         fields.device = &member->device->address;
         fields.group = group->number;
         fields.claim = member->claim ? member->claim->name : NULL;
-        fields.from = before ? state_to_string(before->state) : NULL;
-        fields.to = state_to_string(member->state);
-        fields.reason = member->reason;
-
-        /* The member that stands in the way has said it already. */
-        level = member->reason == REASON_GROUP_REFUSED ? LOG_INFO : announcement->level;
-        log_full(level, &fields, "%s (%04x:%04x) %s%s%s%s%s",
+        fields.from = before ? before->device->driver : NULL;
+        fields.to = member->device->driver;
+        log_full(LOG_INFO, &fields, "%s (%04x:%04x) is %s now.",
                 PCI_ADDRESS_TEXT(&member->device->address), member->device->vendor,
-                member->device->device, state_to_string(member->state),
-                member->reason != REASON_NONE ? ", " : "", reason_to_string(member->reason),
-                isempty(member->text) ? "" : ": ", member->text ?: "");
+                member->device->device, state_to_string(member->state));
 }
 
-static void announce_claims(const View *old, const View *new)
+static const MemberPlan *find_before(const View *old, const Device *device)
 {
-        for (size_t i = 0; i < new->plan->n_claims; i++) {
-                const ClaimPlan *claim = &new->plan->claims[i];
-                LogFields fields = LOG_FIELDS_NONE;
-                bool was_absent = false;
+        const MemberPlan *before = old ? plan_find(old->plan, &device->address, NULL) : NULL;
 
-                if (!claim->absent || !streq(claim_plan_state(claim), "absent"))
+        return before && before->device->inode == device->inode ? before : NULL;
+}
+
+static void announce_group(const View *old, const GroupPlan *group)
+{
+        bool is_worth_explaining = false;
+
+        for (size_t i = 0; i < group->n_members; i++) {
+                const MemberPlan *member = &group->members[i];
+                const MemberPlan *before = find_before(old, member->device);
+
+                if (!is_news(before, member))
                         continue;
-                for (size_t j = 0; old && j < old->plan->n_claims; j++)
-                        if (streq(old->plan->claims[j].claim->name, claim->claim->name))
-                                was_absent = old->plan->claims[j].absent;
-                if (was_absent)
+                if (is_good(member->state) && member->reason == REASON_NONE)
+                        announce_good(group, before, member);
+                else
+                        is_worth_explaining = true;
+        }
+        if (is_worth_explaining)
+                log_group_plan(group, false);
+}
+
+static void announce_physical_function(const View *old, const PhysicalFunctionPlan *pf)
+{
+        const PhysicalFunctionPlan *before = NULL;
+
+        if (old)
+                before = plan_find_physical_function(old->plan, &pf->device->address);
+        if (pf->reason != REASON_NONE && (!before || before->reason != pf->reason))
+                log_physical_function_plan(pf, false);
+}
+
+static void announce_claim(const View *old, const ClaimPlan *claim)
+{
+        if (!streq(claim_plan_state(claim), "absent"))
+                return;
+        for (size_t i = 0; old && i < old->plan->n_claims; i++)
+                if (streq(old->plan->claims[i].claim->name, claim->claim->name) &&
+                    old->plan->claims[i].absent)
+                        return;
+        log_absent_claim(claim);
+}
+
+static void announce_gone(const View *old, const View *new)
+{
+        for (size_t i = 0; old && i < old->snapshot->n_devices; i++) {
+                const Device *device = &old->snapshot->devices[i];
+                const Device *now = snapshot_find(new->snapshot, &device->address);
+                const MemberPlan *member = plan_find(old->plan, &device->address, NULL);
+                LogFields fields = LOG_FIELDS_NONE;
+
+                if (now && now->inode == device->inode)
                         continue;
-                fields.message_id = MESSAGE_CLAIM_ABSENT;
-                fields.claim = claim->claim->name;
-                fields.reason = REASON_ABSENT;
-                log_full(LOG_INFO, &fields, "Claim %s selects no function that is present.",
-                        claim->claim->name);
+                if (!member || !member->claim)
+                        continue;
+                fields.device = &device->address;
+                fields.group = device->group;
+                fields.claim = member->claim->name;
+                log_full(LOG_INFO, &fields, "%s (%04x:%04x) is gone.",
+                        PCI_ADDRESS_TEXT(&device->address), device->vendor, device->device);
         }
 }
 
@@ -116,17 +135,12 @@ static void announce_state(const View *old, const View *new)
 
 void announce_changes(const View *old, const View *new)
 {
-        for (size_t i = 0; i < new->plan->n_groups; i++) {
-                const GroupPlan *group = &new->plan->groups[i];
-
-                for (size_t j = 0; j < group->n_members; j++) {
-                        const MemberPlan *member = &group->members[j], *before = NULL;
-
-                        if (old)
-                                before = plan_find(old->plan, &member->device->address, NULL);
-                        announce_member(group, before, member);
-                }
-        }
-        announce_claims(old, new);
+        announce_gone(old, new);
+        for (size_t i = 0; i < new->plan->n_groups; i++)
+                announce_group(old, &new->plan->groups[i]);
+        for (size_t i = 0; i < new->plan->n_physical_functions; i++)
+                announce_physical_function(old, &new->plan->physical_functions[i]);
+        for (size_t i = 0; i < new->plan->n_claims; i++)
+                announce_claim(old, &new->plan->claims[i]);
         announce_state(old, new);
 }

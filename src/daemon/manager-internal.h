@@ -87,6 +87,7 @@ typedef struct Moments {
 } Moments;
 
 typedef struct ApplyCall ApplyCall;
+typedef struct Lookup Lookup;
 
 struct Manager {
         sd_event *event;
@@ -125,6 +126,7 @@ struct Manager {
 
         ApplyCall *applies;
         sd_event_source *apply_deferred;
+        Lookup *lookups; /* for holders of nodes */
         int64_t last_identifier;
 };
 
@@ -244,3 +246,6 @@ void applies_group_done(Manager *manager, int64_t request, const GroupReport *re
 /* After a view was published: starts what waited, finishes what is done. */
 void applies_published(Manager *manager);
 void applies_free(Manager *manager);
+
+/* holders.c */
+void lookups_free(Manager *manager);

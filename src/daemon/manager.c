@@ -7,7 +7,6 @@
 #include "host/store.h"
 #include "host/switch.h"
 #include "log/log.h"
-#include "log/message-ids.h"
 #include "util/io.h"
 #include "util/strings.h"
 
@@ -60,7 +59,6 @@ static int read_config(Manager *manager)
 
 static int read_switches(Manager *manager)
 {
-        LogFields fields = LOG_FIELDS_NONE;
         int r;
 
         r = kernel_command_line_read(manager->host, STAGE_RUNTIME, &manager->command_line);
@@ -69,17 +67,12 @@ static int read_switches(Manager *manager)
         manager->is_enabled = host_is_enabled(manager->host);
         if (!manager->may_act)
                 return 0;
-
-        fields.message_id = MESSAGE_SWITCHED_OFF;
         if (manager->command_line.mode != SWITCH_ON)
-                log_full(LOG_NOTICE, &fields, "%s: nothing is done to any device, %s.",
-                        manager->command_line.why ?: "Kernel command line",
-                        manager->command_line.mode == SWITCH_PLAN ? "plans are only shown"
-                                                                  : "claims are disabled");
+                log_switched_off(manager->command_line.why,
+                        manager->command_line.mode == SWITCH_PLAN);
         else if (!manager->is_enabled)
-                log_full(LOG_NOTICE, &fields,
-                        "vfio-bindd-early.service is not enabled: nothing is done to any device "
-                        "unless it is asked for.");
+                log_notice("vfio-bindd-early.service is not enabled: nothing is done to any device "
+                           "unless it is asked for.");
         return 0;
 }
 
@@ -162,6 +155,7 @@ Manager *manager_free(Manager *manager)
         sd_event_source_disable_unref(manager->wake_timer);
         sd_event_source_disable_unref(manager->deadline_timer);
         applies_free(manager);
+        lookups_free(manager);
         works_free(manager);
         attempts_forget(manager);
         free(manager->arrivals);

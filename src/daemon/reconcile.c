@@ -134,6 +134,8 @@ int manager_reconcile(Manager *manager)
         r = manager_look(manager, &view);
         if (r < 0)
                 return r;
+        if (!manager->view && manager->command_line.mode == SWITCH_PLAN)
+                log_plan(view->plan, true);
         r = recover_resume(manager, view);
         if (r < 0)
                 return r;

@@ -93,9 +93,11 @@ void service_view_changed(const View *view)
         notify(view->settled ? "READY=1\n" : "", view);
 }
 
-void service_reloading(void)
+void service_reloading(const View *view)
 {
-        (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_monotonic());
+        if (view && view->settled)
+                (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+                        now_monotonic());
 }
 
 void service_reloaded(const View *view)

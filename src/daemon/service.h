@@ -11,7 +11,7 @@
 int service_format_status(const View *view, char **ret) _must_check_;
 
 void service_view_changed(const View *view);
-void service_reloading(void);
-/* After a reload: ready again, if it was before. */
+/* Around a reload; nothing is said before the first READY=1. `view` may be NULL. */
+void service_reloading(const View *view);
 void service_reloaded(const View *view);
 void service_stopping(void);

@@ -188,7 +188,6 @@ int work_start(Manager *manager, View *view, Plan *plan, ClaimSettings *settings
         r = note_attempts(manager, plan);
         if (r < 0)
                 return r;
-        log_plan(plan, true);
         r = executor_add(manager->executor, plan);
         if (r < 0)
                 return r;
@@ -258,7 +257,8 @@ static int on_executor(sd_event_source *source, int fd, uint32_t revents, void *
                 log_error("Cannot go on carrying out plans: %s", strerror(-r));
                 return r;
         }
-        if (manager->works && executor_is_idle(manager->executor)) {
+        /* Without works: a worker that had been given up came back, see judge.c. */
+        if (!manager->works || executor_is_idle(manager->executor)) {
                 collect_works(manager);
                 manager_wake(manager);
         }

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/holders.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "util/io.h"
+#include "util/parse.h"
+#include "util/strings.h"
+
+#define PID_MAX            UINT64_C(4194304) /* kernel: PID_MAX_LIMIT */
+#define COMMAND_LINE_MAX   (128 * 1024)
+#define LINK_TEXT_MAX      4096
+#define NODES_MAX          64 /* a group and its functions' device nodes */
+
+static void copy_printable(const char *text, size_t length, char *ret, size_t size)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < length && n + 1 < size; i++)
+                ret[n++] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+        ret[n] = '\0';
+}
+
+static bool ends_with(const char *text, size_t length, const char *end)
+{
+        size_t n = strlen(end);
+
+        return length >= n && memcmp(text + length - n, end, n) == 0;
+}
+
+typedef struct Nodes {
+        char names[NODES_MAX][40]; /* "/vfio/14", "/vfio/devices/vfio3" */
+        size_t n;
+} Nodes;
+
+/* A process in another mount namespace sees the node at a path of its own that ends alike. */
+static bool is_node(const Nodes *nodes, const char *target, size_t length)
+{
+        for (size_t i = 0; i < nodes->n; i++)
+                if (ends_with(target, length, nodes->names[i]))
+                        return true;
+        return false;
+}
+
+static bool has_node_open(int process, const Nodes *nodes)
+{
+        _cleanup_directory_ DIR *directory = NULL;
+        const struct dirent *entry;
+
+        if (host_open_directory(process, "fd", &directory) < 0)
+                return false;
+        while ((entry = readdir(directory))) {
+                char target[LINK_TEXT_MAX];
+                ssize_t n = readlinkat(dirfd(directory), entry->d_name, target, sizeof(target));
+
+                if (n > 0 && is_node(nodes, target, (size_t) n))
+                        return true;
+        }
+        return false;
+}
+
+/* The innermost unit in a control group's path:
+ * "/machine.slice/machine-qemu\x2d1\x2dvm.scope/libvirt/emulator". */
+static void find_unit(const char *path, char *ret, size_t size)
+{
+        while (path) {
+                const char *begin = path + strspn(path, "/");
+                size_t length = strcspn(begin, "/\n");
+
+                if (length == 0)
+                        return;
+                if (ends_with(begin, length, ".service") || ends_with(begin, length, ".scope"))
+                        copy_printable(begin, length, ret, size);
+                path = begin[length] == '/' ? begin + length : NULL;
+        }
+}
+
+static void read_unit(int process, char *ret, size_t size)
+{
+        _cleanup_free_ char *text = NULL;
+
+        if (read_file_at(process, "cgroup", COMMAND_LINE_MAX, &text, NULL) < 0)
+                return;
+        for (char *line = text; line; line = strchr(line, '\n')) {
+                line += *line == '\n';
+                /* the unified hierarchy, else systemd's own of cgroup v1 */
+                if (startswith(line, "0::") || startswith(line, "1:name=systemd:"))
+                        find_unit(strchr(line, '/'), ret, size);
+                if (*ret)
+                        return;
+        }
+}
+
+/* systemd-machined keeps a link from the unit to the machine's name. */
+static bool read_registered_machine(const Host *host, const char *unit, char *ret, size_t size)
+{
+        char path[320], name[128];
+
+        if (isempty(unit))
+                return false;
+        (void) snprintf(path, sizeof(path), "run/systemd/machines/unit:%s", unit);
+        if (read_link_name_at(host->root, path, name, sizeof(name)) < 0)
+                return false;
+        copy_printable(name, strlen(name), ret, size);
+        return true;
+}
+
+/* QEMU: "-name vm", "-name guest=vm,debug-threads=on". */
+static void read_named_machine(int process, char *ret, size_t size)
+{
+        _cleanup_free_ char *text = NULL;
+        const char *end, *argument;
+        size_t length;
+
+        if (read_file_at(process, "cmdline", COMMAND_LINE_MAX, &text, &length) < 0)
+                return;
+        end = text + length;
+        for (argument = text; argument < end; argument += strlen(argument) + 1) {
+                const char *name, *value = argument + strlen(argument) + 1;
+
+                if (value >= end || (!streq(argument, "-name") && !streq(argument, "--name")))
+                        continue;
+                name = startswith(value, "guest=") ?: value;
+                copy_printable(name, strcspn(name, ","), ret, size);
+                return;
+        }
+}
+
+static void describe(const Host *host, int process, HolderProcess *ret)
+{
+        char command[sizeof(ret->command)];
+
+        if (read_attribute_at(process, "comm", command, sizeof(command)) >= 0)
+                copy_printable(command, strlen(command), ret->command, sizeof(ret->command));
+        read_unit(process, ret->unit, sizeof(ret->unit));
+        if (!read_registered_machine(host, ret->unit, ret->machine, sizeof(ret->machine)))
+                read_named_machine(process, ret->machine, sizeof(ret->machine));
+}
+
+static void name_nodes(int64_t group, const int64_t *devices, size_t n_devices, Nodes *ret)
+{
+        ret->n = 0;
+        (void) snprintf(ret->names[ret->n++], sizeof(ret->names[0]), "/vfio/%" PRIi64, group);
+        for (size_t i = 0; i < n_devices && ret->n < NODES_MAX; i++)
+                if (devices[i] >= 0)
+                        (void) snprintf(ret->names[ret->n++], sizeof(ret->names[0]),
+                                "/vfio/devices/vfio%" PRIi64, devices[i]);
+}
+
+int holders_find(const Host *host, int64_t group, const int64_t *devices, size_t n_devices,
+        int (*found)(void *userdata, const HolderProcess *process), void *userdata)
+{
+        _cleanup_directory_ DIR *directory = NULL;
+        const struct dirent *entry;
+        Nodes nodes;
+        int r;
+
+        name_nodes(group, devices, n_devices, &nodes);
+        r = host_open_directory(host->root, "proc", &directory);
+        if (r < 0)
+                return r;
+        while ((entry = readdir(directory))) {
+                _cleanup_close_ int process = -1;
+                HolderProcess holder = {};
+                uint64_t pid;
+
+                if (parse_unsigned(entry->d_name, PID_MAX, &pid) < 0)
+                        continue;
+                process = openat(dirfd(directory), entry->d_name,
+                        O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                if (process < 0 || !has_node_open(process, &nodes))
+                        continue;
+                holder.pid = (uint32_t) pid;
+                describe(host, process, &holder);
+                r = found(userdata, &holder);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
