@@ -69,10 +69,10 @@ static bool take_number(const char **p, unsigned *ret)
         unsigned value = 0;
         size_t n = strspn(*p, "0123456789");
 
-        if (n == 0 || n > 4)
+        if (n == 0)
                 return false;
         for (size_t i = 0; i < n; i++)
-                value = value * 10 + (unsigned) ((*p)[i] - '0');
+                value = value > NAME_BOUND_MAX ? value : value * 10 + (unsigned) ((*p)[i] - '0');
         *p += n;
         *ret = value;
         return true;

@@ -99,10 +99,7 @@ static int sum_up_functions(const Planning *planning, bool *bound, bool *other)
 static Answer line_answer(const Planning *planning, const Match *match,
         const Device **ret_elsewhere)
 {
-        MatchContext context = { .snapshot = planning->snapshot,
-                                 .stage = planning->request->stage,
-                                 .lookup = config_lookup_physical_function,
-                                 .userdata = (void *) planning->config };
+        MatchContext context = planner_match_context(planning);
         Answer best = ANSWER_NO;
 
         for (size_t i = 0; i < planning->snapshot->n_devices; i++) {

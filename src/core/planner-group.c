@@ -343,6 +343,21 @@ static void decide_refused(GroupPlan *group, State state, Reason reason,
                 group->has_work = group->has_work || group->members[i].action != ACTION_NONE;
 }
 
+/* Members that could go ahead but wait for another say why, too. */
+static void share_reason(GroupPlan *group)
+{
+        Reason reason = group->reason;
+
+        for (size_t i = 0; i < group->n_members && reason == REASON_NONE; i++)
+                if (group->members[i].state == group->state)
+                        reason = group->members[i].reason;
+        group->reason = reason;
+        for (size_t i = 0; i < group->n_members; i++)
+                if (group->members[i].state == STATE_PENDING &&
+                    group->members[i].reason == REASON_NONE)
+                        group->members[i].reason = reason;
+}
+
 static bool is_stuck(const GroupPlan *group)
 {
         for (size_t i = 0; i < group->n_members; i++)
@@ -457,6 +472,8 @@ static int decide_claimed(const Planning *planning, GroupPlan *group,
                 hold_joined(group);
         }
         summarize(group);
+        if (waits)
+                share_reason(group);
         return 0;
 }
 
@@ -465,8 +482,7 @@ static bool wants_host_driver(const Planning *planning, const MemberPlan *member
 {
         const Device *device = member->device;
         const Device *pf;
-        const PhysicalFunction *section = NULL;
-        const Config *config = planning->config;
+        const PhysicalFunction *section;
 
         if (!device->is_virtual_function || device->driver || device->record)
                 return false;
@@ -475,14 +491,7 @@ static bool wants_host_driver(const Planning *planning, const MemberPlan *member
             !planner_covers_virtual_functions(planning, pf))
                 return false;
 
-        for (size_t i = 0; i < config->n_physical_functions && !section; i++) {
-                Answer answer;
-
-                if (config_lookup_physical_function((void *) config,
-                            config->physical_functions[i].name, pf, &answer) &&
-                    answer == ANSWER_YES)
-                        section = &config->physical_functions[i];
-        }
+        section = planner_find_section(planning, pf);
         return !section || !section->leave_host_vfs;
 }
 
@@ -562,10 +571,20 @@ static bool in_scope(const Planning *planning, const GroupPlan *group)
         return false;
 }
 
+/* Not asked for now: what is pending stays so. */
 static void drop_work(GroupPlan *group)
 {
-        for (size_t i = 0; i < group->n_members; i++)
-                group->members[i].action = ACTION_NONE;
+        if (!group->has_work)
+                return;
+        for (size_t i = 0; i < group->n_members; i++) {
+                MemberPlan *member = &group->members[i];
+
+                member->action = ACTION_NONE;
+                if (member->state == STATE_PENDING && member->reason == REASON_NONE)
+                        member->reason = REASON_NEEDS_APPLY;
+        }
+        if (group->state == STATE_PENDING && group->reason == REASON_NONE)
+                group->reason = REASON_NEEDS_APPLY;
         group->has_work = false;
 }
 

@@ -18,6 +18,13 @@ static inline const Selection *planning_selection(const Planning *planning, cons
         return &planning->selections[device - planning->snapshot->devices];
 }
 
+static inline MatchContext planner_match_context(const Planning *planning)
+{
+        return (MatchContext){ .snapshot = planning->snapshot, .stage = planning->request->stage,
+                               .lookup = config_lookup_physical_function,
+                               .userdata = (void *) planning->config };
+}
+
 /* planner-group.c: decides one group whose members are filled in (device only). */
 int planner_decide_group(const Planning *planning, GroupPlan *group) _must_check_;
 
@@ -36,6 +43,8 @@ bool planner_lets_in(const GroupPlan *group, const MemberPlan *companion, Compan
 int planner_decide_physical_functions(const Planning *planning) _must_check_;
 /* Does a claim cover VFs of this PF, existing or to come? */
 bool planner_covers_virtual_functions(const Planning *planning, const Device *pf);
+/* The [PhysicalFunction] section that selects this PF; NULL: none. */
+const PhysicalFunction *planner_find_section(const Planning *planning, const Device *pf);
 
 /* planner-claims.c: what came of each claim, from the groups. */
 int planner_summarize_claims(const Planning *planning) _must_check_;

@@ -79,10 +79,7 @@ static bool claim_covers(const MatchContext *context, const Claim *claim, const 
 
 bool planner_covers_virtual_functions(const Planning *planning, const Device *pf)
 {
-        MatchContext context = { .snapshot = planning->snapshot,
-                                 .stage = planning->request->stage,
-                                 .lookup = config_lookup_physical_function,
-                                 .userdata = (void *) planning->config };
+        MatchContext context = planner_match_context(planning);
 
         for (size_t i = 0; i < planning->config->n_claims; i++)
                 if (claim_covers(&context, &planning->config->claims[i], pf))
@@ -100,23 +97,19 @@ bool planner_covers_virtual_functions(const Planning *planning, const Device *pf
         return false;
 }
 
-static const PhysicalFunction *find_section(const Planning *planning, const Device *pf,
-        Answer *ret_answer)
+const PhysicalFunction *planner_find_section(const Planning *planning, const Device *pf)
 {
         const Config *config = planning->config;
+        MatchContext context = planner_match_context(planning);
 
-        *ret_answer = ANSWER_NO;
         for (size_t i = 0; i < config->n_physical_functions; i++) {
+                const PhysicalFunction *section = &config->physical_functions[i];
                 Answer answer = ANSWER_NO;
 
-                if (config->physical_functions[i].has_error ||
-                    !config_lookup_physical_function((void *) config,
-                            config->physical_functions[i].name, pf, &answer))
-                        continue;
-                if (answer != ANSWER_YES)
-                        continue;
-                *ret_answer = answer;
-                return &config->physical_functions[i];
+                if (!section->has_error &&
+                    config_lookup_physical_function(&context, section->name, pf, &answer) &&
+                    answer == ANSWER_YES)
+                        return section;
         }
         return NULL;
 }
@@ -193,12 +186,10 @@ static int decide_num_vfs(const Planning *planning, PhysicalFunctionPlan *plan)
 static int decide_physical_function(const Planning *planning, const Device *pf)
 {
         PhysicalFunctionPlan *plan;
-        const PhysicalFunction *section;
-        Answer answer;
+        const PhysicalFunction *section = planner_find_section(planning, pf);
         bool covers;
         int r;
 
-        section = find_section(planning, pf, &answer);
         covers = pf->sriov_total_vfs > 0 && !driver_is_vfio(pf->driver) &&
                  planner_covers_virtual_functions(planning, pf);
         if (!section && !covers)

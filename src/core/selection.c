@@ -98,7 +98,8 @@ static const Claim *decided_earlier(const Device *device, const Config *config)
 {
         const Claim *claim;
 
-        if (!device->record || isempty(device->record->claim) || device->is_bridge)
+        if (!device->record || device->record->role != ROLE_SELECTED ||
+            isempty(device->record->claim) || device->is_bridge)
                 return NULL;
         if (!streq_null(device->record->config_digest, config->digest))
                 return NULL;

@@ -49,7 +49,8 @@ typedef struct DeviceRecord {
         char *target_driver;
         uint64_t bound_usec; /* CLOCK_REALTIME; 0: not bound */
         /* why we have it */
-        char *claim;         /* NULL: none */
+        char *claim;         /* NULL: none; of a companion, its claim's */
+        Role role;           /* selected by that claim, or a companion */
         char *config_digest; /* configuration that decided the claim */
         /* last outcome; STATE_UNCLAIMED when there is none */
         State state;

@@ -155,6 +155,7 @@ static DeviceRecord new_record(const Transaction *transaction, const Member *mem
                 .stage = was_bound ? previous->stage : transaction->options->stage,
                 .target_driver = (char *) plan->target,
                 .claim = plan->claim ? plan->claim->name : NULL,
+                .role = plan->role,
                 .config_digest = (char *) transaction->options->config_digest,
                 .state = member->state,
                 .reason = member->reason,

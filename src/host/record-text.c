@@ -16,6 +16,7 @@ typedef enum FieldType {
         FIELD_UNSIGNED,
         FIELD_TIME,
         FIELD_PROVENANCE,
+        FIELD_ROLE,
         FIELD_STAGE,
         FIELD_STATE,
         FIELD_REASON,
@@ -42,6 +43,7 @@ static const Field fields[] = {
         FIELD("TARGET_DRIVER", FIELD_STRING, target_driver),
         FIELD("BOUND_USEC", FIELD_TIME, bound_usec),
         FIELD("CLAIM", FIELD_STRING, claim),
+        FIELD("ROLE", FIELD_ROLE, role),
         FIELD("CONFIG_DIGEST", FIELD_STRING, config_digest),
         FIELD("STATE", FIELD_STATE, state),
         FIELD("REASON", FIELD_REASON, reason),
@@ -103,6 +105,9 @@ static void append_field(Buffer *buffer, const Field *field, const DeviceRecord 
                 return;
         case FIELD_PROVENANCE:
                 value = provenance_to_string(*(const Provenance *) member);
+                break;
+        case FIELD_ROLE:
+                value = role_to_string(*(const Role *) member);
                 break;
         case FIELD_STAGE:
                 value = stage_to_string(*(const Stage *) member);
@@ -186,6 +191,10 @@ static int parse_enum(FieldType type, const char *value, void *member)
         case FIELD_PROVENANCE:
                 if ((r = provenance_from_string(value)) >= 0)
                         *(Provenance *) member = (Provenance) r;
+                return r;
+        case FIELD_ROLE:
+                if ((r = role_from_string(value)) >= 0)
+                        *(Role *) member = (Role) r;
                 return r;
         case FIELD_STAGE:
                 if ((r = stage_from_string(value)) >= 0)
