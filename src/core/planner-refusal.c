@@ -328,7 +328,8 @@ static int check_uses(Refusal *refusal, MemberPlan *member)
         if (member->role != ROLE_SELECTED && member->role != ROLE_COMPANION)
                 return 0;
         /* what is on VFIO already is not going to be taken from the host */
-        if (driver_is_vfio(device->driver) || planner_is_ignorable(device))
+        if (driver_is_vfio(device->driver) ||
+            (member->role == ROLE_COMPANION && planner_is_ignorable(device)))
                 return 0;
 
         r = member_location(first_selected(refusal->group), &location);
