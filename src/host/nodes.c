@@ -170,10 +170,17 @@ int node_apply_device(const Host *host, const PciAddress *address, const NodeReq
 
 int node_announce(const Host *host, int64_t group)
 {
+        _cleanup_string_list_ char **members = NULL;
         char path[PATH_SIZE];
 
         if (group < 0)
                 return -EINVAL;
+        (void) snprintf(path, sizeof(path), "sys/kernel/iommu_groups/%" PRIi64 "/devices", group);
+        int r = host_list_directory(host->root, path, 2, &members);
+        if (r < 0)
+                return r;
+        if (string_list_length(members) < 2)
+                return 0;
         (void) snprintf(path, sizeof(path), "sys/class/vfio/%" PRIi64 "/uevent", group);
         return write_attribute_at(host->root, path, "change");
 }

@@ -25,9 +25,10 @@ int node_apply(const Host *host, const NodeRequest *request) _must_check_;
 int node_apply_device(const Host *host, const PciAddress *address, const NodeRequest *request)
         _must_check_;
 
-/* Lets udev look at the group's node again, with a `change` event: it counts for systemd only once
- * the group is complete (DESIGN 9). -ENOENT: no such group. */
-int node_announce(const Host *host, int64_t group) _must_check_;
+/* Lets udev look at the group's node again, with a `change` event: for systemd the node counts only
+ * once the group is complete. For a group of one function its `add` event was enough, and nothing
+ * is done. -ENOENT: no such group. */
+int node_announce(const Host *host, int64_t group);
 
 int node_secure(const Host *host, int64_t group) _must_check_; /* root 0600; no node is success */
 

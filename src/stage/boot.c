@@ -9,6 +9,9 @@
 #include "log/log.h"
 #include "stage/pass.h"
 
+/* Below TimeoutStartSec= of vfio-bindd-early.service: the end is ours, and is said. */
+#define BOOT_TIMEOUT_MAX_USEC (60 * USEC_PER_SEC)
+
 /* The host driver that would create the VFs may not even be loaded now. */
 static void leave_num_vfs(Plan *plan)
 {
@@ -18,15 +21,18 @@ static void leave_num_vfs(Plan *plan)
 
 static int carry_out(Pass *pass, const Plan *plan)
 {
+        uint64_t timeout_usec = pass->config->boot_timeout_usec;
         Report *report = NULL;
         int r;
 
+        if (timeout_usec > BOOT_TIMEOUT_MAX_USEC)
+                timeout_usec = BOOT_TIMEOUT_MAX_USEC;
         r = store_prepare(&pass->host);
         if (r < 0) {
                 log_error("/run/vfio-bindd cannot be used (%s), nothing is done.", strerror(-r));
                 return r;
         }
-        r = pass_execute(pass, plan, pass->config->boot_timeout_usec, &report);
+        r = pass_execute(pass, plan, timeout_usec, &report);
         if (r < 0)
                 return r;
         report_free(report);

@@ -11,6 +11,7 @@ typedef struct BootOptions {
 
 /* The early pass: before udevd starts, everything that is claimed is bound before any host driver
  * can be loaded for it. NumVFs= is left to the daemon: writing it takes a PF driver's own time,
- * and with automatic probing off no VF can be lost meanwhile. Bounded by BootTimeout=. Returns 0,
- * refusals and failures included, or a negative errno if it could not do its work at all. */
+ * and with automatic probing off no VF can be lost meanwhile. Bounded by BootTimeout=
+ * and by one minute. Returns 0, refusals and failures included, or a negative errno if it could
+ * not do its work at all. */
 int boot_run(const BootOptions *options) _must_check_;

@@ -98,6 +98,13 @@ static int parse_subject(const char *subsystem, const char *path, UdevEvent *eve
         return -EOPNOTSUPP;
 }
 
+static UdevPending parse_pending(const char *text)
+{
+        if (streq(text, "1"))
+                return UDEV_PENDING;
+        return streq(text, "vf") ? UDEV_PENDING_IF_VF : UDEV_JUDGED;
+}
+
 int udev_event_parse(UdevLookup lookup, void *userdata, UdevEvent *ret)
 {
         const char *path = lookup(userdata, "DEVPATH");
@@ -114,7 +121,7 @@ int udev_event_parse(UdevLookup lookup, void *userdata, UdevEvent *ret)
         /* The kernel sets it in every event that was written to a `uevent` file
          * (kobject_synth_uevent() in lib/kobject_uevent.c). */
         event.is_synthetic = !isempty(lookup(userdata, "SYNTH_UUID"));
-        event.is_pending = pending && (streq(pending, "1") || streq(pending, "vf"));
+        event.pending = parse_pending(pending ? pending : "");
         *ret = event;
         return 0;
 }

@@ -56,6 +56,12 @@ static void leave_to_the_daemon(Plan *plan)
         }
 }
 
+static bool appeared_just_now(const UdevEvent *event, const Device *device)
+{
+        return event->action == UDEV_ADD || event->pending == UDEV_PENDING ||
+                (event->pending == UDEV_PENDING_IF_VF && device->is_virtual_function);
+}
+
 static int make_plan(Judgement *judgement)
 {
         const PciAddress *address = &judgement->event->address;
@@ -65,6 +71,7 @@ static int make_plan(Judgement *judgement)
 
         if (!device)
                 return -ENODEV;
+        judgement->is_hotplug = appeared_just_now(judgement->event, device);
         if (judgement->is_hotplug) {
                 request.hotplugged = address;
                 request.n_hotplugged = 1;
@@ -251,7 +258,6 @@ int udev_pci(Pass *pass, const UdevEvent *event, FILE *output)
         Judgement judgement = {
                 .pass = pass,
                 .event = event,
-                .is_hotplug = event->action == UDEV_ADD || event->is_pending,
         };
         int r;
 

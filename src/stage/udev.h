@@ -33,13 +33,19 @@ typedef enum UdevSubject {
         UDEV_DEVICE_NODE, /* address: /dev/vfio/devices/vfioM */
 } UdevSubject;
 
+typedef enum UdevPending {
+        UDEV_JUDGED,
+        UDEV_PENDING,
+        UDEV_PENDING_IF_VF,
+} UdevPending;
+
 typedef struct UdevEvent {
         UdevAction action;
         UdevSubject subject;
         PciAddress address;
         int64_t group;
         bool is_synthetic;
-        bool is_pending; /* VFIO_BIND_PENDING of an earlier event says that it is not judged yet */
+        UdevPending pending; /* what an earlier event left */
 } UdevEvent;
 
 typedef const char *(*UdevLookup)(void *userdata, const char *name);
