@@ -271,14 +271,12 @@ rig_check_devices() {
     done < /rig/devices
 }
 
+# Microseconds since the kernel's start, and since systemd's.
 rig_report_timing() {
-    while IFS='=' read -r rig_key rig_value; do
-        case "$rig_key" in
-            ActiveEnterTimestampMonotonic) info "multi-user-usec $rig_value" ;;
-        esac
-    done <<EOF
-$(systemctl show -p ActiveEnterTimestampMonotonic multi-user.target)
-EOF
+    rig_reached=$(systemctl show -P ActiveEnterTimestampMonotonic multi-user.target)
+    rig_started=$(systemctl show -P UserspaceTimestampMonotonic)
+    info "multi-user-usec $rig_reached"
+    info "userspace-usec $((rig_reached - rig_started))"
 }
 
 rig_save_logs() {

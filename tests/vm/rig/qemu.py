@@ -54,7 +54,8 @@ def missing_feature(model: str, prop: str = "") -> str:
 def command_line(machine: Machine, directory: Path, console: str) -> list[str]:
     """QEMU's command line but for the wires, which are open descriptors."""
     command = [
-        PROGRAM,
+        # QEMU ends with the rig, however that ends.
+        *("setpriv", "--pdeathsig", "KILL", "--", PROGRAM),
         *("-M", machine.hardware.machine),
         *("-accel", "tcg,thread=multi"),
         *("-cpu", PROCESSOR),
@@ -88,6 +89,7 @@ class VirtualMachine:
         self._requests = b""
         self._console_seen = 0
         self._dead = ""
+        self._boot_noted = False
 
     def __enter__(self) -> VirtualMachine:
         self.machine.hardware.make_drives(self.directory)
@@ -146,6 +148,7 @@ class VirtualMachine:
                 for key, _ in selector.select(timeout=0.5):
                     if key.data == "results":
                         self.results.feed(self._wires["results"].recv(65536))
+                        self._note_boot()
                     elif key.data == "host":
                         self._take_requests()
                     else:
@@ -157,6 +160,21 @@ class VirtualMachine:
                 if not self._interactive and time.monotonic() > until:
                     self._gave_up("hung", f"not done after {deadline:.0f} s")
                     return
+
+    def _note_boot(self) -> None:
+        """Once the scenario's script runs: what the boot took, in processor time as well.
+
+        The latter hardly depends on what else this computer does.
+        """
+        if self._boot_noted or not self.results.infos:
+            return
+        self._boot_noted = True
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        ticks = int(fields[11]) + int(fields[12])
+        self.results.infos += [
+            f"boot-seconds {time.monotonic() - self._started:.1f}",
+            f"boot-processor-seconds {ticks / os.sysconf('SC_CLK_TCK'):.1f}",
+        ]
 
     def _watch(self) -> None:
         """Notices resets nobody announced and a console that tells of death."""

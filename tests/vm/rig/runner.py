@@ -17,7 +17,10 @@ from rig.scenario import Boot, Scenario, ScenarioError
 
 # Without mitigations of processor bugs an emulated processor is a third faster.
 COMMON_ARGUMENTS = "console=ttyS0 loglevel=4 panic=-1 mitigations=off"
-SYSTEM_ARGUMENTS = "root=/dev/vda rootfstype=ext4 ro apparmor=0 systemd.show_status=auto"
+SYSTEM_ARGUMENTS = (
+    "root=/dev/vda rootfstype=ext4 ro fsck.mode=skip apparmor=0"
+    " systemd.show_status=auto TERM=dumb"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +45,11 @@ def run(
     ]
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         futures = [pool.submit(_run_pair, *pair, options, summary) for pair in pairs]
-        for future in futures:
-            future.result()
+        try:
+            for future in futures:
+                future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def prepare(

@@ -12,6 +12,7 @@ address. Addresses are foretold, not read back, and hold on every boot:
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,6 +41,7 @@ MODEL_IDS = {
     "VGA": "1234:1111",
     "bochs-display": "1234:1111",
 }
+NETWORK_MODELS = ("e1000", "e1000e", "igb", "virtio-net-pci")
 
 
 class TopologyError(Exception):
@@ -104,10 +106,20 @@ class Hardware:
 
     def function(self, model: str, name: str, **properties: object) -> None:
         """Adds an endpoint of any model, with the drive it needs."""
+        if model in NETWORK_MODELS:
+            # Without its boot ROM, which the firmware would run for seconds.
+            properties.setdefault("romfile", "")
         if model == "nvme":
             properties.setdefault("serial", name)
             properties.setdefault("drive", self.drive(name, "64M"))
         self.add(model, name, **properties)
+
+    def take_endpoint_slot(self) -> int:
+        """The next free slot for an endpoint of bus 0."""
+        if self.next_endpoint >= FIRST_PORT_SLOT:
+            raise TopologyError("bus 0 is full")
+        self.next_endpoint += 1
+        return self.next_endpoint - 1
 
     def environment(self) -> dict[str, str]:
         """The names for guest scripts and for @NAME@ in configuration files."""
@@ -130,8 +142,8 @@ class Hardware:
         for identifier, size in self.drives.items():
             path = directory / f"{identifier}.raw"
             if not path.exists():
-                with path.open("wb") as file:
-                    file.truncate(int(size[:-1]) * {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}[size[-1]])
+                path.touch()
+                os.truncate(path, int(size[:-1]) << {"K": 10, "M": 20, "G": 30}[size[-1]])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -258,11 +270,7 @@ class RootSlot(Part):
     models: Sequence[str] = ("edu", "pci-testdev")
 
     def place(self, hardware: Hardware) -> None:
-        slot = hardware.next_endpoint
-        if slot >= FIRST_PORT_SLOT:
-            raise TopologyError("bus 0 is full")
-        hardware.next_endpoint += 1
-        _slot_of(hardware, self.name, self.models, "pcie.0", 0, slot)
+        _slot_of(hardware, self.name, self.models, "pcie.0", 0, hardware.take_endpoint_slot())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -303,14 +311,15 @@ class HotplugPort(PortPart):
 
 @dataclasses.dataclass(frozen=True)
 class ExtraRoot(Part):
-    """A second root bus (pxb-pcie), NAME_PORTn before each part behind it: bus, bus+1 …"""
+    """A second root bus (pxb-pcie): number `bus`, the parts behind it at bus+1, bus+2 …"""
 
     name: str
     bus: int = 0x40
     parts: Sequence[PortPart] = ()
 
     def place(self, hardware: Hardware) -> None:
-        hardware.add("pxb-pcie", self.name, bus="pcie.0", bus_nr=self.bus, addr=hex(_take(hardware)))
+        slot = hardware.take_endpoint_slot()
+        hardware.add("pxb-pcie", self.name, bus="pcie.0", addr=hex(slot), bus_nr=self.bus)
         _place_ports(hardware, self.parts, self.name, self.bus, first_slot=0)
 
 
@@ -322,14 +331,8 @@ class HostNic(Part):
 
     def place(self, hardware: Hardware) -> None:
         hardware.networks.append("user,id=host-net")
-        hardware.add(
-            "virtio-net-pci",
-            self.name,
-            netdev="host-net",
-            bus="pcie.0",
-            addr=hex(NIC_SLOT),
-            romfile="",
-        )
+        where = {"bus": "pcie.0", "addr": hex(NIC_SLOT)}
+        hardware.function("virtio-net-pci", self.name, netdev="host-net", **where)
         hardware.named(self.name, address(0, NIC_SLOT), "virtio-net-pci")
 
 
@@ -361,14 +364,6 @@ def plan(parts: Sequence[Part]) -> Hardware:
     ports = [part for part in parts if isinstance(part, PortPart)]
     _place_ports(hardware, ports, "pcie.0", 0, FIRST_PORT_SLOT)
     return hardware
-
-
-def _take(hardware: Hardware) -> int:
-    slot = hardware.next_endpoint
-    if slot >= FIRST_PORT_SLOT:
-        raise TopologyError("bus 0 is full")
-    hardware.next_endpoint += 1
-    return slot
 
 
 def _slot_of(
