@@ -232,19 +232,34 @@ static int is_open(const Host *host, const Operation *operation, char **ret)
         return 0;
 }
 
-static int finish_node(const Host *host, const Operation *operation, bool use_name_service)
+static NodeRequest node_request(const Operation *operation, bool use_name_service)
 {
-        NodeRequest request = {
+        return (NodeRequest){
                 .group = operation->number,
+                .user = operation->node->user,
+                .user_group = operation->node->group,
+                .mode = operation->node->mode,
                 .use_name_service = use_name_service,
         };
+}
 
-        if (!operation->node)
-                return -EINVAL;
-        request.user = operation->node->user;
-        request.user_group = operation->node->group;
-        request.mode = operation->node->mode;
+static int finish_node(const Host *host, const Operation *operation, bool use_name_service)
+{
+        NodeRequest request = node_request(operation, use_name_service);
+
         return node_apply(host, &request);
+}
+
+static int link_node(const Host *host, const Operation *operation, bool use_name_service)
+{
+        NodeRequest request = node_request(operation, use_name_service);
+        int r, k;
+
+        r = node_apply_device(host, &operation->address, &request);
+        k = node_link(host, &operation->address, operation->number, operation->text);
+        if (r == -ENOENT) /* a kernel without device nodes */
+                r = 0;
+        return r < 0 ? r : k;
 }
 
 static int lock_group(const Host *host, int64_t group)
@@ -276,6 +291,8 @@ static int perform_on_group(const Host *host, const Operation *operation, bool u
                 return node_secure(host, operation->number);
         case OPERATION_FINISH_NODE:
                 return finish_node(host, operation, use_name_service);
+        case OPERATION_ANNOUNCE_NODE:
+                return node_announce(host, operation->number);
         case OPERATION_BEGIN_INTENT:
                 return store_begin_intent(host, operation->number, operation->text);
         case OPERATION_END_INTENT:
@@ -342,8 +359,6 @@ static int perform_on_function(const Host *host, const Operation *operation, cha
                         operation->ret_use, ret);
         case OPERATION_IS_OPEN:
                 return is_open(host, operation, ret);
-        case OPERATION_LINK_NODE:
-                return node_link(host, address, operation->number, text);
         case OPERATION_UNLINK_NODE:
                 return node_unlink(host, address);
         default:
@@ -360,6 +375,7 @@ static int perform(const Host *host, const Operation *operation, bool use_name_s
         case OPERATION_UNLOCK_GROUP:
         case OPERATION_SECURE_NODE:
         case OPERATION_FINISH_NODE:
+        case OPERATION_ANNOUNCE_NODE:
         case OPERATION_BEGIN_INTENT:
         case OPERATION_END_INTENT:
                 return perform_on_group(host, operation, use_name_service);
@@ -370,7 +386,11 @@ static int perform(const Host *host, const Operation *operation, bool use_name_s
                 return perform_on_record(host, operation);
         default:
                 r = check_instance(host, operation);
-                return r < 0 ? r : perform_on_function(host, operation, ret);
+                if (r < 0)
+                        return r;
+                if (operation->type == OPERATION_LINK_NODE)
+                        return link_node(host, operation, use_name_service);
+                return perform_on_function(host, operation, ret);
         }
 }
 

@@ -27,6 +27,7 @@ static const char *const operation_table[_OPERATION_MAX] = {
         [OPERATION_SECURE_NODE] = "secure-node",
         [OPERATION_FINISH_NODE] = "finish-node",
         [OPERATION_LINK_NODE] = "link-node",
+        [OPERATION_ANNOUNCE_NODE] = "announce-node",
         [OPERATION_UNLINK_NODE] = "unlink-node",
         [OPERATION_BEGIN_INTENT] = "begin-intent",
         [OPERATION_END_INTENT] = "end-intent",

@@ -35,7 +35,9 @@ typedef enum OperationType {
         OPERATION_REMOVE_RECORD, /* the original too */
         OPERATION_SECURE_NODE,   /* number: group; its node goes back to root 0600 */
         OPERATION_FINISH_NODE,   /* number: group, node: owner and mode; -ENXIO: unknown account */
-        OPERATION_LINK_NODE,     /* number: group, text: claim or NULL */
+        OPERATION_LINK_NODE,     /* links to the nodes, and node: owner and mode of its device node;
+                                  * number: group, text: claim or NULL; -ENXIO as above */
+        OPERATION_ANNOUNCE_NODE, /* number: group; it is complete: udev looks at its node again */
         OPERATION_UNLINK_NODE,
         OPERATION_BEGIN_INTENT, /* number: group, text: what is about to be done */
         OPERATION_END_INTENT,   /* number: group */

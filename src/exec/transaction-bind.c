@@ -318,6 +318,9 @@ int transaction_set_node(Transaction *transaction)
                 if (r >= 0 && k < 0)
                         r = k;
         }
+        /* complete with an unknown account too; udev may not even run yet */
+        if (r >= 0 || r == -ENXIO)
+                (void) group_perform(transaction, OPERATION_ANNOUNCE_NODE, NULL);
         return r;
 }
 

@@ -22,6 +22,7 @@ typedef struct Member {
         /* how it is now, as far as we know */
         char driver[DRIVER_NAME_MAX];
         const char *override; /* points to whoever owns the text */
+        bool override_unknown; /* a write of it failed, and may have come through */
 
         char **host_drivers; /* that could take it after us */
         Provenance provenance;

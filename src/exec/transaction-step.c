@@ -5,6 +5,19 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+static NodeSettings node_settings(const Transaction *transaction)
+{
+        const ClaimSettings *settings = transaction->group->settings;
+
+        if (!settings)
+                return (NodeSettings){};
+        return (NodeSettings){
+                .user = settings->node_user,
+                .group = settings->node_group,
+                .mode = settings->node_mode,
+        };
+}
+
 static Operation member_operation(const Transaction *transaction, const Member *member,
         OperationType type, const char *text)
 {
@@ -22,29 +35,23 @@ int member_perform(const Transaction *transaction, const Member *member, Operati
 {
         const Operations *operations = transaction->operations;
         Operation operation = member_operation(transaction, member, type, text);
+        NodeSettings node = node_settings(transaction);
 
+        operation.node = &node;
         return operations->perform(operations->userdata, &operation, ret_text);
 }
 
 int group_perform(const Transaction *transaction, OperationType type, const char *text)
 {
         const Operations *operations = transaction->operations;
-        const ClaimSettings *settings = transaction->group->settings;
-        NodeSettings node = {};
+        NodeSettings node = node_settings(transaction);
         Operation operation = {
                 .type = type,
                 .text = text,
                 .number = transaction->group->number,
+                .node = &node,
         };
 
-        if (type == OPERATION_FINISH_NODE && settings) {
-                node = (NodeSettings){
-                        .user = settings->node_user,
-                        .group = settings->node_group,
-                        .mode = settings->node_mode,
-                };
-                operation.node = &node;
-        }
         return operations->perform(operations->userdata, &operation, NULL);
 }
 
@@ -134,13 +141,15 @@ int member_write_override(const Transaction *transaction, Member *member, const 
 {
         int r;
 
-        if (streq_null(member->override, override))
+        if (!member->override_unknown && streq_null(member->override, override))
                 return 0;
 
         member->touched = true;
+        member->override_unknown = true;
         r = member_perform(transaction, member, OPERATION_WRITE_OVERRIDE, override, NULL);
         if (r < 0)
                 return r;
+        member->override_unknown = false;
         member->override = override;
         return 0;
 }
