@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/manager-internal.h"
+#include "daemon/service.h"
 #include "log/log.h"
 #include "log/message-ids.h"
 #include "util/strings.h"
@@ -125,12 +126,12 @@ static void announce_gone(const View *old, const View *new)
 
 static void announce_state(const View *old, const View *new)
 {
+        _cleanup_free_ char *status = NULL;
+
         if (old && streq(old->state, new->state))
                 return;
-        log_info("%zu claims: %u bound, %u pending, %u refused, %u failed, %u stuck, %u absent; "
-                 "%s.",
-                new->plan->n_claims, new->n_bound, new->n_pending, new->n_refused, new->n_failed,
-                new->n_stuck, new->n_absent, new->state);
+        if (service_format_status(new, &status) >= 0)
+                log_info("%s; %s.", status, new->state);
 }
 
 void announce_changes(const View *old, const View *new)

@@ -130,13 +130,12 @@ struct Manager {
         int64_t last_identifier;
 };
 
-/* manager.c. For tests too: `operations` NULL means the machine's own; `watch` installs the
- * monitor. */
+/* manager.c. Tests come in here, with operations of their own. */
 typedef struct ManagerOptions {
-        const char *config_root;
+        const char *config_root; /* NULL: the host's root */
         const Operations *operations;
-        bool may_act;
-        bool watch;
+        bool may_act; /* else nothing is written, and no worker started */
+        bool watch;   /* install the udev monitor */
 } ManagerOptions;
 int manager_new_with_options(sd_event *event, const Host *host, const ManagerOptions *options,
         Manager **ret) _must_check_;

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "daemon/manager-internal.h"
-#include "exec/operations-host.h"
 #include "host/store.h"
 #include "host/switch.h"
 #include "log/log.h"
@@ -123,27 +122,13 @@ int manager_new_with_options(sd_event *event, const Host *host, const ManagerOpt
         manager->host = host;
         manager->may_act = options->may_act;
         manager->started_usec = now_monotonic();
-        if (options->operations)
-                manager->operations = *options->operations;
-        else
-                operations_host(host, &manager->operations);
+        manager->operations = *options->operations;
         r = prepare(manager, options);
         if (r < 0)
                 return r;
         manager_wake(manager);
         *ret = TAKE_POINTER(manager);
         return 0;
-}
-
-int manager_new(sd_event *event, const Host *host, const char *config_root, Manager **ret)
-{
-        return manager_new_with_options(event, host,
-                &(ManagerOptions){
-                        .config_root = config_root,
-                        .may_act = host->is_live,
-                        .watch = host->is_live,
-                },
-                ret);
 }
 
 Manager *manager_free(Manager *manager)

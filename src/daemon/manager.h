@@ -48,8 +48,14 @@ typedef struct ManagerListener {
         void *userdata;
 } ManagerListener;
 
-int manager_new(sd_event *event, const Host *host, const char *config_root, Manager **ret);
+/* Installs the monitor and reads the configuration (below config_root, NULL: the host's root); the
+ * first view comes from the loop. With a host that is not live everything is only read. The host
+ * must outlive the manager. Returns 0 or a negative errno. */
+int manager_new(sd_event *event, const Host *host, const char *config_root, Manager **ret)
+        _must_check_;
+/* Workers that are at a group finish it by themselves. */
 Manager *manager_free(Manager *manager);
+DEFINE_CLEANUP(Manager, manager_free)
 void manager_set_listener(Manager *manager, const ManagerListener *listener);
 View *manager_view(Manager *manager); /* borrowed; NULL before the first scan */
 

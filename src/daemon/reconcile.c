@@ -19,6 +19,7 @@
 
 #define WAKE_LATEST_USEC    (500 * USEC_PER_MSEC)
 #define SCAN_DISTANCE       4
+#define RETRY_USEC          (5 * USEC_PER_SEC)
 #define WAKE_ACCURACY_USEC  (10 * USEC_PER_MSEC)
 #define SCAN_FACTS                                                                                 \
         (SNAPSHOT_FACT_DETAILS | SNAPSHOT_FACT_NAMES | SNAPSHOT_FACT_HOST_DRIVERS |                \
@@ -56,6 +57,31 @@ static int plan(Manager *manager, const View *view, Plan **ret)
         return planner_plan(view->snapshot, view->config, &request, ret);
 }
 
+static int say_why(Reason reason, char **text, const char *why)
+{
+        return reason == REASON_DISABLED_BY_KERNEL_COMMAND_LINE ? replace_string(text, why) : 0;
+}
+
+/* The planner sees claims that are skipped; that all of them are, and why, is for us to say. */
+static int explain_switched_off(const KernelCommandLine *line, Plan *plan)
+{
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        r = format_string(&why, "switched off for this boot: %s",
+                line->why ?: "vfio_bindd=off on the kernel command line");
+        for (size_t i = 0; r >= 0 && i < plan->n_groups; i++) {
+                GroupPlan *group = &plan->groups[i];
+
+                r = say_why(group->reason, &group->text, why);
+                for (size_t j = 0; r >= 0 && j < group->n_members; j++)
+                        r = say_why(group->members[j].reason, &group->members[j].text, why);
+        }
+        for (size_t i = 0; r >= 0 && i < plan->n_claims; i++)
+                r = say_why(plan->claims[i].reason, &plan->claims[i].text, why);
+        return r;
+}
+
 int manager_look(Manager *manager, View **ret)
 {
         _cleanup_(view_unrefp) View *view = NULL;
@@ -80,6 +106,11 @@ int manager_look(Manager *manager, View **ret)
         r = plan(manager, view, &view->plan);
         if (r < 0)
                 return r;
+        if (manager->command_line.mode == SWITCH_OFF) {
+                r = explain_switched_off(&manager->command_line, view->plan);
+                if (r < 0)
+                        return r;
+        }
 
         took = now_monotonic() - begin;
         manager->next_scan_usec = begin + (SCAN_DISTANCE + 1) * took;
@@ -153,9 +184,11 @@ static int wake_up(Manager *manager)
         (void) sd_event_source_set_enabled(manager->wake_deferred, SD_EVENT_OFF);
         (void) sd_event_source_set_enabled(manager->wake_timer, SD_EVENT_OFF);
         r = manager_reconcile(manager);
-        if (r < 0)
-                log_error("Cannot bring the view up to date, keeping the present one: %s",
-                        strerror(-r));
+        if (r < 0) {
+                log_error("Cannot bring the view up to date, trying again: %s", strerror(-r));
+                manager->next_scan_usec = now_monotonic() + RETRY_USEC;
+                manager_wake(manager);
+        }
         /* The view that was replaced is gone: give its memory back. */
         (void) malloc_trim(0);
         return 0;
@@ -199,16 +232,15 @@ int reconcile_prepare(Manager *manager)
 
 void manager_wake(Manager *manager)
 {
-        uint64_t now = now_monotonic(), latest = now + WAKE_LATEST_USEC;
+        uint64_t now = now_monotonic();
         int enabled = SD_EVENT_OFF;
 
         (void) sd_event_source_get_enabled(manager->wake_timer, &enabled);
         if (enabled != SD_EVENT_OFF)
                 return; /* due already */
-        if (manager->next_scan_usec > now)
-                latest = manager->next_scan_usec < latest ? manager->next_scan_usec : latest;
-        else
+        if (manager->next_scan_usec <= now)
                 (void) sd_event_source_set_enabled(manager->wake_deferred, SD_EVENT_ONESHOT);
-        (void) sd_event_source_set_time(manager->wake_timer, latest);
+        (void) sd_event_source_set_time(manager->wake_timer,
+                manager->next_scan_usec > now ? manager->next_scan_usec : now + WAKE_LATEST_USEC);
         (void) sd_event_source_set_enabled(manager->wake_timer, SD_EVENT_ONESHOT);
 }
