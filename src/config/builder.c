@@ -297,5 +297,5 @@ void builder_add_unreadable(Builder *builder, const char *file, const char *why)
 {
         builder->config->incomplete = true;
         diagnostic_error(&builder->config->diagnostics, (Location){.file = file}, NULL,
-                "%s; every claim is out, for this file may speak of it", why);
+                "%s; every claim is out", why);
 }
