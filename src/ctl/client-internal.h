@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "ctl/client.h"
+
+/* Between client.c, which calls, and client-model.c, which reads objects. */
+
+static inline void bus_message_unref(sd_bus_message **message)
+{
+        sd_bus_message_unref(*message);
+}
+#define _cleanup_bus_message_ _cleanup_(bus_message_unref)
+
+/* The address in an object path of a device. Returns 0, -EINVAL. */
+int client_parse_device(const char *path, PciAddress *ret) _must_check_;
+
+/* Reads what GetManagedObjects returns. Objects, interfaces and properties that are not known, and
+ * values of another type than they should be, are passed over. Returns 0 or a negative errno. */
+int client_read_model(sd_bus_message *reply, Model **ret) _must_check_;

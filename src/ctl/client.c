@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl/client.h"
+
+#include <errno.h>
+
+#include "bus/names.h"
+#include "ctl/client-internal.h"
+#include "util/array.h"
+
+int client_open(sd_bus **ret)
+{
+        sd_bus *bus = NULL;
+        int r = sd_bus_open_system_with_description(&bus, "vfio-bindctl");
+
+        if (r == -ENOMEM)
+                return r;
+        *ret = r < 0 ? NULL : bus;
+        return 0;
+}
+
+static int new_call(sd_bus *bus, const char *interface, const char *member, sd_bus_message **ret)
+{
+        sd_bus_message *message = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(bus, &message, BUS_NAME, BUS_ROOT, interface, member);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_set_auto_start(message, false);
+        if (r < 0) {
+                sd_bus_message_unref(message);
+                return r;
+        }
+        *ret = message;
+        return 0;
+}
+
+/* A bus that hangs up before it knew us, or knows nobody of that name. */
+static bool nobody_answers(int r, const sd_bus_error *error)
+{
+        return sd_bus_error_has_names(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER,
+                       SD_BUS_ERROR_SERVICE_UNKNOWN) ||
+                r == -ECONNRESET || r == -ENOTCONN || r == -EPIPE;
+}
+
+/* Takes over the call. `timeout_usec` 0: as usual. */
+static int call(sd_bus *bus, sd_bus_message *message, uint64_t timeout_usec, sd_bus_error *error,
+        sd_bus_message **ret)
+{
+        int r = sd_bus_call(bus, message, timeout_usec, error, ret);
+
+        sd_bus_message_unref(message);
+        if (r >= 0)
+                return 0;
+        if (nobody_answers(r, error)) {
+                sd_bus_error_free(error);
+                return -ENOTCONN;
+        }
+        return r;
+}
+
+int client_get_model(sd_bus *bus, sd_bus_error *error, Model **ret)
+{
+        _cleanup_bus_message_ sd_bus_message *reply = NULL;
+        sd_bus_message *message;
+        int r;
+
+        r = new_call(bus, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", &message);
+        if (r >= 0)
+                r = call(bus, message, 0, error, &reply);
+        return r < 0 ? r : client_read_model(reply, ret);
+}
+
+static int append_options(sd_bus_message *message, bool prune)
+{
+        if (prune)
+                return sd_bus_message_append(message, "a{sv}", 1, BUS_OPTION_PRUNE, "b", 1);
+        return sd_bus_message_append(message, "a{sv}", 0);
+}
+
+static int read_results(sd_bus_message *reply, ApplyItems *items)
+{
+        const char *path, *state, *reason;
+        int r;
+
+        r = sd_bus_message_enter_container(reply, SD_BUS_TYPE_ARRAY, "(oss)");
+        while (r >= 0 && (r = sd_bus_message_read(reply, "(oss)", &path, &state, &reason)) > 0) {
+                PciAddress address;
+                ApplyItem *item;
+
+                if (client_parse_device(path, &address) < 0)
+                        continue;
+                r = ARRAY_GROW(items->items, items->n_items);
+                if (r < 0)
+                        return r;
+                item = &items->items[items->n_items++];
+                *item = (ApplyItem){ .address = address };
+                r = model_set(&item->state, state);
+                if (r >= 0)
+                        r = model_set(&item->reason, reason);
+        }
+        return r < 0 ? r : 0;
+}
+
+int client_apply(sd_bus *bus, char *const *claims, bool prune, bool interactive,
+        sd_bus_error *error, ApplyItems *items)
+{
+        _cleanup_bus_message_ sd_bus_message *reply = NULL;
+        sd_bus_message *message;
+        int r;
+
+        r = new_call(bus, BUS_INTERFACE_MANAGER, "Apply", &message);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_set_allow_interactive_authorization(message, interactive);
+        if (r >= 0)
+                r = sd_bus_message_append_strv(message, (char **) claims);
+        if (r >= 0)
+                r = append_options(message, prune);
+        if (r < 0) {
+                sd_bus_message_unref(message);
+                return r;
+        }
+        r = call(bus, message, CLIENT_APPLY_MINUTES * 60 * USEC_PER_SEC, error, &reply);
+        return r < 0 ? r : read_results(reply, items);
+}
+
+static int read_steps(sd_bus_message *reply, ModelSteps *steps)
+{
+        const char *address, *action, *from, *to, *reason;
+        int32_t group;
+        int r;
+
+        r = sd_bus_message_enter_container(reply, SD_BUS_TYPE_ARRAY, "(isssss)");
+        while (r >= 0 && (r = sd_bus_message_read(reply, "(isssss)", &group, &address, &action,
+                                  &from, &to, &reason)) > 0) {
+                ModelStep *step;
+                PciAddress parsed;
+
+                if (pci_address_parse(address, &parsed) < 0)
+                        continue;
+                r = model_add_step(steps, &step);
+                if (r < 0)
+                        return r;
+                step->group = group;
+                step->address = parsed;
+                r = model_set(&step->action, action);
+                if (r >= 0)
+                        r = model_set(&step->from, from);
+                if (r >= 0)
+                        r = model_set(&step->to, to);
+                if (r >= 0)
+                        r = model_set(&step->reason, reason);
+        }
+        return r < 0 ? r : 0;
+}
+
+int client_plan(sd_bus *bus, bool prune, sd_bus_error *error, ModelSteps *steps)
+{
+        _cleanup_bus_message_ sd_bus_message *reply = NULL;
+        sd_bus_message *message;
+        int r;
+
+        r = new_call(bus, BUS_INTERFACE_MANAGER, "Plan", &message);
+        if (r < 0)
+                return r;
+        r = append_options(message, prune);
+        if (r < 0) {
+                sd_bus_message_unref(message);
+                return r;
+        }
+        r = call(bus, message, 0, error, &reply);
+        return r < 0 ? r : read_steps(reply, steps);
+}
+
+void apply_items_done(ApplyItems *items)
+{
+        for (size_t i = 0; i < items->n_items; i++) {
+                free(items->items[i].state);
+                free(items->items[i].reason);
+        }
+        free(items->items);
+        *items = (ApplyItems){};
+}

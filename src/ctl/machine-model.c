@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+
+#include "ctl/machine-internal.h"
+#include "util/buffer.h"
+
+/* Scan and plan under the names of the D-Bus properties: each value is what the daemon would
+ * answer for the same machine. */
+
+static int set_hex(char **target, unsigned value, int digits)
+{
+        free(*target);
+        *target = NULL;
+        return format_string(target, "%0*x", digits, value);
+}
+
+static int set_joined(char **target, char *const *list)
+{
+        _cleanup_buffer_ Buffer buffer = {};
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        for (size_t i = 0; list && list[i]; i++) {
+                buffer_append(&buffer, i > 0 ? "," : "");
+                buffer_append(&buffer, list[i]);
+        }
+        r = buffer_finish(&buffer, &text);
+        return r < 0 ? r : model_set(target, text);
+}
+
+static int set_identity(ModelDevice *shown, const Device *device)
+{
+        int r;
+
+        r = model_set(&shown->text[DEVICE_ADDRESS], PCI_ADDRESS_TEXT(&device->address));
+        if (r >= 0)
+                r = model_set(&shown->text[DEVICE_PATH], device->path);
+        if (r >= 0)
+                r = set_hex(&shown->text[DEVICE_VENDOR_ID], device->vendor, 4);
+        if (r >= 0)
+                r = set_hex(&shown->text[DEVICE_DEVICE_ID], device->device, 4);
+        if (r >= 0)
+                r = set_hex(&shown->text[DEVICE_SUBSYSTEM_VENDOR_ID], device->subsystem_vendor, 4);
+        if (r >= 0)
+                r = set_hex(&shown->text[DEVICE_SUBSYSTEM_DEVICE_ID], device->subsystem_device, 4);
+        if (r >= 0)
+                r = set_hex(&shown->text[DEVICE_CLASS], device->class_code, 6);
+        if (r >= 0)
+                r = model_set(&shown->text[DEVICE_VENDOR_NAME], device->vendor_name.text);
+        if (r >= 0)
+                r = model_set(&shown->text[DEVICE_DEVICE_NAME], device->device_name.text);
+        if (r >= 0)
+                r = set_joined(&shown->text[DEVICE_NETWORK_INTERFACE], device->interfaces.list);
+        if (r >= 0)
+                r = set_joined(&shown->text[DEVICE_HOST_DRIVER], device->host_drivers.list);
+        return r < 0 ? r : model_set(&shown->text[DEVICE_DRIVER], device->driver);
+}
+
+static const char *target_driver(const MemberPlan *member, const DeviceRecord *record)
+{
+        bool is_wanted = member->role == ROLE_SELECTED || member->role == ROLE_COMPANION ||
+                (record && record->manual == MANUAL_BOUND);
+
+        if (member->action == ACTION_NONE && is_wanted)
+                return record ? record->target_driver : NULL;
+        return member->target;
+}
+
+static int set_judgement(ModelDevice *shown, const MemberPlan *member)
+{
+        const DeviceRecord *record = member->device->record;
+        const char *text = member->text;
+        int r;
+
+        if (!text && member->reason != REASON_NONE && record && record->reason == member->reason)
+                text = record->reason_text;
+        r = model_set(&shown->text[DEVICE_TARGET_DRIVER], target_driver(member, record));
+        if (r >= 0)
+                r = model_set(&shown->text[DEVICE_ROLE], role_to_string(member->role));
+        if (r >= 0)
+                r = model_set(&shown->text[DEVICE_STATE], state_to_string(member->state));
+        if (r >= 0)
+                r = model_set(&shown->text[DEVICE_REASON], reason_to_string(member->reason));
+        if (r >= 0)
+                r = model_set(&shown->text[DEVICE_REASON_TEXT], text);
+        if (r >= 0 && member->claim)
+                r = model_set(&shown->claim, member->claim->name);
+        return r;
+}
+
+static int set_history(ModelDevice *shown, const DeviceRecord *record)
+{
+        int r;
+
+        if (!record || record->provenance == PROVENANCE_NONE)
+                return 0;
+        r = model_set(&shown->text[DEVICE_PROVENANCE], provenance_to_string(record->provenance));
+        if (r >= 0)
+                r = model_set(&shown->text[DEVICE_CLAIMED_STAGE], stage_to_string(record->stage));
+        if (r >= 0 && record->provenance == PROVENANCE_TAKEN)
+                r = model_set(&shown->text[DEVICE_TAKEN_FROM], record->original_driver);
+        return r;
+}
+
+static int add_device(const MemberPlan *member, Model *model)
+{
+        ModelDevice *shown;
+        int r;
+
+        r = model_add_device(model, &shown);
+        if (r < 0)
+                return r;
+        shown->address = member->device->address;
+        shown->group = member->device->group;
+        r = set_identity(shown, member->device);
+        if (r >= 0)
+                r = set_judgement(shown, member);
+        return r < 0 ? r : set_history(shown, member->device->record);
+}
+
+static const char *claim_state(const ClaimPlan *plan)
+{
+        const char *state = claim_plan_state(plan);
+
+        /* Of a claim these say no more than that it waits, or has what it wants. */
+        if (streq(state, state_to_string(STATE_UNCLAIMED)) ||
+            streq(state, state_to_string(STATE_BINDING)) ||
+            streq(state, state_to_string(STATE_RELEASING)))
+                return state_to_string(STATE_PENDING);
+        if (streq(state, state_to_string(STATE_DETACHED)))
+                return state_to_string(STATE_BOUND);
+        return state;
+}
+
+static int set_lines(ModelClaim *shown, const ClaimPlan *plan)
+{
+        const Claim *claim = plan->claim;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < claim->n_matches; i++) {
+                r = string_list_append(&shown->lists[CLAIM_SELECTORS], claim->matches[i]->text);
+                if (r >= 0 && plan->missing[i])
+                        r = string_list_append(&shown->lists[CLAIM_MISSING],
+                                claim->matches[i]->text);
+        }
+        for (InUse use = 0; r >= 0 && use < _IN_USE_MAX; use++)
+                if (claim->allow_in_use & (1U << use))
+                        r = string_list_append(&shown->lists[CLAIM_ALLOW_IN_USE],
+                                in_use_to_string(use));
+        return r;
+}
+
+static int add_claim(const ClaimPlan *plan, Model *model)
+{
+        const Claim *claim = plan->claim;
+        ModelClaim *shown;
+        int r;
+
+        r = model_add_claim(model, &shown);
+        if (r < 0)
+                return r;
+        shown->line = claim->location.line;
+        r = model_set(&shown->file, claim->location.file);
+        if (r >= 0)
+                r = model_set(&shown->text[CLAIM_NAME], claim->name);
+        if (r >= 0)
+                r = model_set(&shown->text[CLAIM_DRIVER], claim->settings.driver);
+        if (r >= 0)
+                r = model_set(&shown->text[CLAIM_COMPANIONS],
+                        companion_policy_to_string(claim->settings.companions));
+        if (r >= 0)
+                r = model_set(&shown->text[CLAIM_STATE], claim_state(plan));
+        if (r >= 0)
+                r = model_set(&shown->text[CLAIM_REASON], reason_to_string(plan->reason));
+        if (r >= 0)
+                r = model_set(&shown->text[CLAIM_REASON_TEXT], plan->text);
+        return r < 0 ? r : set_lines(shown, plan);
+}
+
+static int add_error(const Diagnostic *diagnostic, Model *model)
+{
+        ModelError *shown;
+        int r;
+
+        r = model_add_error(model, &shown);
+        if (r < 0)
+                return r;
+        shown->line = diagnostic->location.line;
+        shown->column = diagnostic->location.column;
+        r = model_set(&shown->file, diagnostic->location.file);
+        return r < 0 ? r : model_set(&shown->message, diagnostic->message);
+}
+
+int machine_model(const Machine *machine, Model **ret)
+{
+        _cleanup_model_ Model *model = calloc(1, sizeof(Model));
+        const Plan *plan = machine->plan;
+        const DiagnosticList *diagnostics = &machine->config->diagnostics;
+        int r = 0;
+
+        if (!model || diagnostics->failed)
+                return -ENOMEM;
+        for (size_t i = 0; r >= 0 && i < plan->n_groups; i++)
+                for (size_t j = 0; r >= 0 && j < plan->groups[i].n_members; j++)
+                        r = add_device(&plan->groups[i].members[j], model);
+        for (size_t i = 0; r >= 0 && i < plan->n_claims; i++)
+                r = add_claim(&plan->claims[i], model);
+        for (size_t i = 0; r >= 0 && i < diagnostics->n_items; i++)
+                if (diagnostics->items[i].is_error)
+                        r = add_error(&diagnostics->items[i], model);
+        if (r < 0)
+                return r;
+        model_finish(model);
+        *ret = TAKE_POINTER(model);
+        return 0;
+}
