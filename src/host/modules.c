@@ -2,6 +2,7 @@
 #include "host/modules.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <libkmod.h>
 #include <limits.h>
@@ -29,6 +30,7 @@ typedef struct VfioAlias {
 struct ModuleIndex {
         const Host *host;
         struct kmod_ctx *context;
+        bool has_index;   /* without one, libkmod says that no module fits */
         bool has_aliases; /* modules.alias could be read */
         VfioAlias *aliases;
         size_t n_aliases;
@@ -131,6 +133,16 @@ static int read_aliases(ModuleIndex *index, const char *release)
         return 0;
 }
 
+static int find_index(ModuleIndex *index, const char *release)
+{
+        _cleanup_free_ char *path = NULL;
+
+        int r = format_string(&path, "lib/modules/%s/modules.alias.bin", release);
+        if (r == 0)
+                index->has_index = faccessat(index->host->root, path, F_OK, 0) == 0;
+        return r;
+}
+
 static int new_context(const Host *host, const char *release, struct kmod_ctx **ret)
 {
         static const char *const no_configuration = NULL;
@@ -161,6 +173,8 @@ int module_index_new(const Host *host, ModuleIndex **ret)
         if (r == 0)
                 r = new_context(host, release, &index->context);
         if (r == 0)
+                r = find_index(index, release);
+        if (r == 0)
                 r = read_aliases(index, release);
         if (r < 0)
                 return r;
@@ -186,6 +200,8 @@ ModuleIndex *module_index_free(ModuleIndex *index)
 
 static int look_up(ModuleIndex *index, const char *alias, struct kmod_list **ret)
 {
+        if (!index->has_index)
+                return -ENOENT;
         int r = kmod_module_new_from_lookup(index->context, alias, ret);
         return r == -ENOSYS ? -ENOENT : r;
 }

@@ -56,19 +56,16 @@ static int read_text(const Host *host, const char *directory, const PciAddress *
 {
         char path[PATH_SIZE];
         char *text = NULL;
-        size_t length = 0;
 
         make_path(path, directory, address);
-        int r = read_file_at(host->root, path, RECORD_TEXT_MAX, &text, &length);
+        int r = read_file_at(host->root, path, RECORD_TEXT_MAX, &text, NULL);
         if (r == -ENOENT || r == -ENOTDIR || r == -EFBIG || r == -EISDIR) {
                 *ret = NULL;
                 return 0;
         }
         if (r < 0)
                 return r;
-        if (strlen(text) != length) /* NUL bytes: only what stands before them is of use */
-                text[strlen(text)] = '\0';
-        *ret = text;
+        *ret = text; /* up to the first NUL byte, which is damage */
         return 0;
 }
 

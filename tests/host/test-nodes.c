@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "host/accounts.h"
+#include "host/nodes.h"
+#include "lib/fake-sysfs.h"
+#include "lib/test.h"
+
+static const PciAddress gpu = {.bus = 1}, audio = {.bus = 1, .function = 1};
+
+typedef struct Fixture {
+        FakeSysfs *fake;
+        Host host;
+} Fixture;
+
+/* An ordinary user may make the device 0:0 only (it stands for a deleted file on overlays), which
+ * is as good as any. */
+static bool make_node(Fixture *f, int64_t group, const char *number)
+{
+        char path[64], text[64];
+
+        (void) snprintf(text, sizeof(text), "file sys/class/vfio/%lld/dev %s", (long long) group,
+                number);
+        fake_sysfs_add(f->fake, text);
+        fake_sysfs_add(f->fake, "dir dev/vfio");
+        (void) snprintf(path, sizeof(path), "dev/vfio/%lld", (long long) group);
+        return mknodat(f->fake->fd, path, S_IFCHR | 0600, 0) == 0;
+}
+
+static Fixture begin(void)
+{
+        Fixture f = {.fake = fake_sysfs_new()};
+
+        ASSERT_OK(host_open(f.fake->root, &f.host));
+        fake_sysfs_add(f.fake, "0000:01:00.0\n0000:01:00.1");
+        return f;
+}
+
+static void end(Fixture *f)
+{
+        host_close(&f->host);
+        fake_sysfs_free(f->fake);
+}
+
+static void write_accounts(Fixture *f)
+{
+        char text[512];
+
+        (void) snprintf(text, sizeof(text),
+                "root:x:0:0:root:/root:/bin/sh\nvm:x:%u:%u::/:/bin/sh\nvm2:x:99999999999:1::/:/\n"
+                "broken\nodd:x:-1:1::/:/\nmax:x:4294967295:1::/:/\nshort:x:65535:1::/:/\n",
+                (unsigned) getuid(), (unsigned) getgid());
+        fake_sysfs_write(f->fake, "etc/passwd", text);
+        (void) snprintf(text, sizeof(text), "root:x:0:\nkvm:x:%u:a,b,c\nlast:x:12",
+                (unsigned) getgid());
+        fake_sysfs_write(f->fake, "etc/group", text);
+}
+
+static void test_accounts(void)
+{
+        Fixture f = begin();
+        uid_t uid = 77;
+        gid_t gid = 77;
+
+        ASSERT_EQ(account_find_user(&f.host, "vm", false, &uid), -ENXIO);
+        write_accounts(&f);
+        ASSERT_OK(account_find_user(&f.host, "vm", false, &uid));
+        ASSERT_EQ(uid, getuid());
+        ASSERT_OK(account_find_group(&f.host, "kvm", true, &gid)); /* a saved tree asks nobody */
+        ASSERT_EQ(gid, getgid());
+        ASSERT_OK(account_find_group(&f.host, "last", false, &gid));
+        ASSERT_EQ(gid, 12);
+        ASSERT_OK(account_find_user(&f.host, "64055", false, &uid));
+        ASSERT_EQ(uid, 64055);
+
+        uid = 77;
+        ASSERT_EQ(account_find_user(&f.host, "nobody-here", false, &uid), -ENXIO);
+        ASSERT_EQ(account_find_user(&f.host, "v", false, &uid), -ENXIO);
+        ASSERT_EQ(account_find_user(&f.host, "vm2", false, &uid), -ENXIO);
+        ASSERT_EQ(account_find_user(&f.host, "odd", false, &uid), -ENXIO);
+        ASSERT_EQ(account_find_user(&f.host, "broken", false, &uid), -ENXIO);
+        /* these mean "leave as it is" to chown */
+        ASSERT_EQ(account_find_user(&f.host, "max", false, &uid), -ENXIO);
+        ASSERT_EQ(account_find_user(&f.host, "short", false, &uid), -ENXIO);
+        ASSERT_EQ(account_find_user(&f.host, "4294967295", false, &uid), -EINVAL);
+        ASSERT_EQ(account_find_user(&f.host, "65535", false, &uid), -EINVAL);
+        ASSERT_EQ(account_find_user(&f.host, "99999999999999999999", false, &uid), -EINVAL);
+        ASSERT_EQ(account_find_user(&f.host, "", false, &uid), -EINVAL);
+        ASSERT_EQ(account_find_user(&f.host, "vm:x", false, &uid), -EINVAL);
+        ASSERT_EQ(uid, 77);
+
+        /* what follows the first piece of a long line is no line of its own */
+        _cleanup_free_ char *text = malloc(20000);
+        ASSERT_TRUE(text);
+        memset(text, 'a', 20000);
+        memcpy(text, "big:x:5:", 8);
+        memcpy(text + 4095, "evil:x:0:", 9);
+        memcpy(text + 19980, "\nafter:x:6:\n", 13);
+        fake_sysfs_write(f.fake, "etc/group", text);
+        ASSERT_OK(account_find_group(&f.host, "big", false, &gid));
+        ASSERT_EQ(gid, 5);
+        ASSERT_EQ(account_find_group(&f.host, "evil", false, &gid), -ENXIO);
+        ASSERT_OK(account_find_group(&f.host, "after", false, &gid));
+        ASSERT_EQ(gid, 6);
+        end(&f);
+}
+
+static void test_apply(void)
+{
+        Fixture f = begin();
+        NodeRequest request = {.group = 14, .user = "vm", .user_group = "kvm", .mode = 0660};
+        NodeStatus status;
+
+        write_accounts(&f);
+        ASSERT_EQ(node_apply(&f.host, &request), -ENOENT);
+        ASSERT_OK(node_secure(&f.host, 14));
+        ASSERT_OK(node_status(&f.host, 14, &status));
+        ASSERT_TRUE(!status.exists);
+        if (!make_node(&f, 14, "0:0"))
+                TEST_SKIP("no device node can be made here");
+
+        ASSERT_OK(node_apply(&f.host, &request));
+        ASSERT_OK(node_status(&f.host, 14, &status));
+        ASSERT_TRUE(status.exists);
+        ASSERT_EQ(status.mode, 0660);
+        ASSERT_EQ(status.uid, getuid());
+        ASSERT_EQ(status.gid, getgid());
+        ASSERT_OK(node_apply(&f.host, &request));
+
+        request.mode = 0666;
+        ASSERT_EQ(node_apply(&f.host, &request), -EINVAL);
+        request.mode = 0660;
+        request.group = -1;
+        ASSERT_EQ(node_apply(&f.host, &request), -EINVAL);
+        end(&f);
+}
+
+/* Only root can give a node back to root. */
+static void test_unknown_account(void)
+{
+        Fixture f = begin();
+        NodeRequest request = {.group = 14, .user = "nobody-here", .user_group = "kvm",
+                .mode = 0660};
+        NodeStatus status;
+
+        write_accounts(&f);
+        if (getuid() == 0 && make_node(&f, 14, "0:0")) {
+                ASSERT_OK(fchmodat(f.fake->fd, "dev/vfio/14", 0660, 0));
+                ASSERT_OK(fchownat(f.fake->fd, "dev/vfio/14", 5, 6, 0));
+                ASSERT_EQ(node_apply(&f.host, &request), -ENXIO);
+                ASSERT_OK(node_status(&f.host, 14, &status));
+                ASSERT_EQ(status.mode, 0600);
+                ASSERT_EQ(status.uid, 0);
+                ASSERT_EQ(status.gid, 0);
+
+                request.user = "5";
+                request.user_group = "6";
+                request.mode = 0600;
+                ASSERT_OK(node_apply(&f.host, &request));
+                ASSERT_OK(node_status(&f.host, 14, &status));
+                ASSERT_EQ(status.uid, 5);
+                ASSERT_EQ(status.gid, 6);
+                ASSERT_OK(node_secure(&f.host, 14));
+                ASSERT_OK(node_status(&f.host, 14, &status));
+                ASSERT_EQ(status.uid, 0);
+        }
+        end(&f);
+}
+
+/* Anything but the node that the kernel made for this group is left alone. */
+static void test_impostors(void)
+{
+        Fixture f = begin();
+        NodeRequest request = {.group = 3, .user = "vm", .user_group = "kvm", .mode = 0600};
+        struct stat status;
+
+        write_accounts(&f);
+        fake_sysfs_add(f.fake, "file sys/class/vfio/3/dev 0:0\nfile dev/vfio/3 x");
+        ASSERT_EQ(node_apply(&f.host, &request), -ENODEV);
+        ASSERT_EQ(node_secure(&f.host, 3), -ENODEV);
+
+        fake_sysfs_add(f.fake, "file secret x");
+        ASSERT_OK(fchmodat(f.fake->fd, "secret", 0640, 0));
+        fake_sysfs_remove(f.fake, "dev/vfio/3");
+        fake_sysfs_link(f.fake, "dev/vfio/3", "secret");
+        ASSERT_EQ(node_apply(&f.host, &request), -ENODEV);
+        ASSERT_OK(fstatat(f.fake->fd, "secret", &status, 0));
+        ASSERT_EQ(status.st_mode & 07777, 0640);
+
+        if (make_node(&f, 4, "240:4") && make_node(&f, 5, "nonsense")) {
+                request.group = 4; /* another number than the kernel's */
+                ASSERT_EQ(node_apply(&f.host, &request), -ENODEV);
+                request.group = 5;
+                ASSERT_EQ(node_apply(&f.host, &request), -ENODEV);
+                fake_sysfs_remove(f.fake, "sys/class/vfio/5");
+                ASSERT_EQ(node_apply(&f.host, &request), -ENODEV);
+        }
+        end(&f);
+}
+
+static void assert_link(Fixture *f, const char *path, const char *target)
+{
+        _cleanup_free_ char *text = fake_sysfs_read_link(f->fake, path);
+
+        ASSERT_STREQ(text, target);
+}
+
+static void test_links(void)
+{
+        Fixture f = begin();
+
+        ASSERT_TRUE(node_link(&f.host, &gpu, 14, NULL) < 0); /* no /dev/vfio at all */
+        ASSERT_OK(node_unlink(&f.host, &gpu));
+        fake_sysfs_add(f.fake, "dir dev/vfio");
+        ASSERT_OK(node_link(&f.host, &gpu, 14, "gaming"));
+        ASSERT_OK(node_link(&f.host, &audio, 14, "gaming"));
+        assert_link(&f, "dev/vfio/by-address/0000:01:00.0", "../14");
+        assert_link(&f, "dev/vfio/by-claim/gaming/0000:01:00.0", "../../14");
+        assert_link(&f, "dev/vfio/devices/by-address/0000:01:00.0", NULL);
+
+        /* another number, another claim: the old links are gone */
+        ASSERT_OK(node_link(&f.host, &gpu, 15, "other"));
+        assert_link(&f, "dev/vfio/by-address/0000:01:00.0", "../15");
+        assert_link(&f, "dev/vfio/by-claim/gaming/0000:01:00.0", NULL);
+        assert_link(&f, "dev/vfio/by-claim/gaming/0000:01:00.1", "../../14");
+        assert_link(&f, "dev/vfio/by-claim/other/0000:01:00.0", "../../15");
+        ASSERT_OK(node_link(&f.host, &gpu, 15, NULL));
+        ASSERT_EQ(faccessat(f.fake->fd, "dev/vfio/by-claim/other", F_OK, 0), -1);
+
+        ASSERT_OK(node_unlink(&f.host, &audio));
+        assert_link(&f, "dev/vfio/by-address/0000:01:00.1", NULL);
+        ASSERT_EQ(faccessat(f.fake->fd, "dev/vfio/by-claim/gaming", F_OK, 0), -1);
+        assert_link(&f, "dev/vfio/by-address/0000:01:00.0", "../15");
+
+        ASSERT_EQ(node_link(&f.host, &gpu, 15, "../../etc"), -EINVAL);
+        ASSERT_EQ(node_link(&f.host, &gpu, 15, ""), -EINVAL);
+        ASSERT_EQ(node_link(&f.host, &gpu, -1, NULL), -EINVAL);
+        end(&f);
+}
+
+static void test_device_links(void)
+{
+        Fixture f = begin();
+
+        fake_sysfs_add(f.fake, "dir @0000:01:00.0/vfio-dev/vfio7\nfile dev/vfio/devices/vfio7 x");
+        ASSERT_OK(node_link(&f.host, &gpu, 14, NULL));
+        assert_link(&f, "dev/vfio/devices/by-address/0000:01:00.0", "../vfio7");
+        ASSERT_OK(node_unlink(&f.host, &gpu));
+        assert_link(&f, "dev/vfio/devices/by-address/0000:01:00.0", NULL);
+
+        /* vfio-dev without a node: a kernel without CONFIG_VFIO_DEVICE_CDEV */
+        fake_sysfs_remove(f.fake, "dev/vfio/devices/vfio7");
+        ASSERT_OK(node_link(&f.host, &gpu, 14, NULL));
+        assert_link(&f, "dev/vfio/devices/by-address/0000:01:00.0", NULL);
+        end(&f);
+}
+
+int main(void)
+{
+        test_accounts();
+        test_unknown_account();
+        test_impostors();
+        test_links();
+        test_device_links();
+        test_apply();
+        return 0;
+}
