@@ -104,7 +104,7 @@ int arrivals_update(Manager *manager, const Snapshot *snapshot)
                 const Arrival *arrival = &manager->arrivals[i];
                 const Device *device = snapshot_find(snapshot, &arrival->address);
 
-                if (now - arrival->since_usec > ARRIVAL_USEC ||
+                if (arrival->since_usec + ARRIVAL_USEC < now ||
                     (arrival->inode != 0 && !is_same_instance(device, arrival->inode)))
                         remove_arrival(manager, i);
         }
@@ -224,6 +224,9 @@ static int close_record(const Manager *manager, Device *device, State state, Rea
         r = replace_string(&record->reason_text, text);
         if (r < 0)
                 return r;
+        r = replace_string(&record->config_digest, manager->config_digest);
+        if (r < 0)
+                return r;
         return manager->may_act
                        ? store_save(manager->host, &device->address, device->inode, record)
                        : 0;
@@ -329,7 +332,7 @@ int drift_update(Manager *manager, Snapshot *snapshot)
 
                 if (!device->record || device->record->drift_count == 0)
                         continue;
-                if (moment && now - moment->usec > DRIFT_USEC)
+                if (moment && moment->usec + DRIFT_USEC < now)
                         device->record->drift_count = 0;
                 if (moment)
                         continue;
