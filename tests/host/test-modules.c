@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <elf.h>
 #include <errno.h>
 
 #include "host/modules.h"
@@ -70,8 +71,8 @@ static Node *new_node(void)
         return node;
 }
 
-/* Lines "alias PATTERN MODULE" into the binary index, and into the text unless told not to. */
-static void add_aliases(FakeSysfs *fake, const char *lines, bool with_text)
+/* Lines "WORD KEY VALUE" into a binary index. */
+static void write_index(FakeSysfs *fake, const char *path, const char *lines)
 {
         _cleanup_free_ char *copy = strdup(lines);
         _cleanup_free_ Index *index = calloc(1, sizeof(Index));
@@ -83,7 +84,7 @@ static void add_aliases(FakeSysfs *fake, const char *lines, bool with_text)
                 char *words = NULL;
                 Node *node = root;
 
-                ASSERT_STREQ(strtok_r(line, " ", &words), "alias");
+                ASSERT_TRUE(strtok_r(line, " ", &words));
                 for (const char *p = strtok_r(NULL, " ", &words); *p; p++) {
                         if (!node->children[(unsigned) *p])
                                 node->children[(unsigned) *p] = new_node();
@@ -98,9 +99,40 @@ static void add_aliases(FakeSysfs *fake, const char *lines, bool with_text)
         uint32_t offset = write_node(index, root), end = index->length;
         index->length = 8;
         put(index, offset, 4);
-        fake_sysfs_write_data(fake, MODULES "modules.alias.bin", index->data, end);
-        if (with_text)
-                fake_sysfs_write(fake, MODULES "modules.alias", lines);
+        fake_sysfs_write_data(fake, path, index->data, end);
+}
+
+/* An object file that has nothing but a module's own description of itself. */
+static void write_module(FakeSysfs *fake, const char *path, const char *info, size_t length)
+{
+        static const char names[] = "\0.modinfo\0.shstrtab";
+        struct {
+                Elf64_Ehdr header;
+                Elf64_Shdr sections[3];
+                char names[sizeof(names)];
+                char info[512];
+        } file = {
+                .header = {
+                        .e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+                                EV_CURRENT},
+                        .e_type = ET_REL,
+                        .e_version = EV_CURRENT,
+                        .e_ehsize = sizeof(Elf64_Ehdr),
+                        .e_shentsize = sizeof(Elf64_Shdr),
+                        .e_shnum = 3,
+                        .e_shstrndx = 2,
+                },
+        };
+
+        ASSERT_TRUE(length <= sizeof(file.info));
+        memcpy(file.names, names, sizeof(names));
+        memcpy(file.info, info, length);
+        file.header.e_shoff = (size_t) ((char *) file.sections - (char *) &file);
+        file.sections[1] = (Elf64_Shdr){.sh_name = 1, .sh_type = SHT_PROGBITS,
+                .sh_offset = (size_t) (file.info - (char *) &file), .sh_size = length};
+        file.sections[2] = (Elf64_Shdr){.sh_name = 10, .sh_type = SHT_STRTAB,
+                .sh_offset = (size_t) (file.names - (char *) &file), .sh_size = sizeof(names)};
+        fake_sysfs_write_data(fake, path, &file, sizeof(file));
 }
 
 static const char aliases[] =
@@ -128,12 +160,13 @@ typedef struct Fixture {
         Host host;
 } Fixture;
 
-static Fixture begin(bool with_text)
+static Fixture begin(void)
 {
         Fixture f = {.fake = fake_sysfs_new()};
 
         fake_sysfs_add(f.fake, "file proc/sys/kernel/osrelease 6.12.0");
-        add_aliases(f.fake, aliases, with_text);
+        write_index(f.fake, MODULES "modules.alias.bin", aliases);
+        fake_sysfs_write(f.fake, MODULES "modules.alias", aliases);
         ASSERT_OK(host_open(f.fake->root, &f.host));
         return f;
 }
@@ -146,7 +179,7 @@ static void end(Fixture *f)
 
 static void test_host_drivers(void)
 {
-        Fixture f = begin(true);
+        Fixture f = begin();
         char **list = NULL;
 
         ASSERT_OK(modules_host_drivers(&f.host, GPU, &list));
@@ -179,7 +212,7 @@ static void assert_best(Fixture *f, const char *modalias, const char *module)
 
 static void test_best_vfio_driver(void)
 {
-        Fixture f = begin(true);
+        Fixture f = begin();
         char *best = NULL;
 
         assert_best(&f, GPU, "vfio_pci");
@@ -198,9 +231,35 @@ static void test_best_vfio_driver(void)
         end(&f);
 }
 
+/* An initramfs may have the binary index alone: then the modules tell their patterns. */
+static void test_without_text(void)
+{
+        static const char generic[] = "alias=vfio_pci:v*d*sv*sd*bc*sc*i*\0license=GPL";
+        static const char variant[] = "license=GPL\0alias=usb:x\0"
+                                      "alias=vfio_pci:v000015B3d0000101Dsv*sd*bc*sc*i*\0"
+                                      "alias=vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i*";
+        Fixture f = begin();
+
+        fake_sysfs_remove(f.fake, MODULES "modules.alias");
+        write_index(f.fake, MODULES "modules.dep.bin",
+                "dep vfio_pci vfio-pci.ko:\ndep mlx5_vfio_pci mlx5-vfio-pci.ko:\n"
+                "dep mlx5_core mlx5_core.ko:\n");
+        write_module(f.fake, MODULES "vfio-pci.ko", generic, sizeof(generic));
+        write_module(f.fake, MODULES "mlx5-vfio-pci.ko", variant, sizeof(variant));
+        write_module(f.fake, MODULES "mlx5_core.ko", "license=GPL", 12);
+
+        assert_best(&f, VF, "mlx5_vfio_pci");
+        assert_best(&f, GPU, "vfio_pci");
+        assert_best(&f, ACC, "vfio_pci"); /* its modules are not in this initramfs */
+        ASSERT_TRUE(modules_is_vfio(&f.host, "mlx5-vfio-pci"));
+        ASSERT_TRUE(!modules_is_vfio(&f.host, "mlx5_core"));
+        ASSERT_TRUE(!modules_is_vfio(&f.host, "a_vfio_pci"));
+        end(&f);
+}
+
 static void test_is_vfio(void)
 {
-        Fixture f = begin(true);
+        Fixture f = begin();
 
         ASSERT_TRUE(modules_is_vfio(&f.host, "vfio_pci"));
         ASSERT_TRUE(modules_is_vfio(&f.host, "vfio-pci"));
@@ -215,7 +274,7 @@ static void test_is_vfio(void)
 
 static void test_driver_name(void)
 {
-        Fixture f = begin(true);
+        Fixture f = begin();
         char *name = NULL;
 
         fake_sysfs_add(f.fake,
@@ -235,7 +294,7 @@ static void test_driver_name(void)
 static void test_scan(void)
 {
         const unsigned facts = SNAPSHOT_FACT_HOST_DRIVERS | SNAPSHOT_FACT_VFIO_DRIVERS;
-        Fixture f = begin(true);
+        Fixture f = begin();
         _cleanup_snapshot_ Snapshot *snapshot = NULL, *without = NULL;
 
         fake_sysfs_add(f.fake,
@@ -264,7 +323,7 @@ static void test_scan(void)
 
 static void test_load(void)
 {
-        Fixture f = begin(true);
+        Fixture f = begin();
 
         ASSERT_EQ(modules_load(&f.host, "vfio-pci"), -EOPNOTSUPP);
         ASSERT_EQ(modules_load(&f.host, "../vfio"), -EINVAL);
@@ -282,6 +341,7 @@ int main(void)
 {
         test_host_drivers();
         test_best_vfio_driver();
+        test_without_text();
         test_is_vfio();
         test_driver_name();
         test_scan();
