@@ -158,24 +158,34 @@ static int read_modalias(int directory, char *text, size_t size)
         return 0;
 }
 
-/* Read last: the kernel removes `modalias` before it removes links, so that a function that still
- * has one had all that was read before. 0 taken, -ENODATA: the function is to be left out. */
-static int read_identity(const Scan *scan, int directory, const char *target, Device *device)
+static int lend_identity(const Device *previous, int directory, Device *device)
+{
+        if (faccessat(directory, "modalias", F_OK, 0) < 0)
+                return -ENODATA;
+        int r = replace_string(&device->path, previous->path);
+        if (r == 0)
+                r = replace_string(&device->modalias, previous->modalias);
+        if (r < 0)
+                return r;
+        return parse_modalias(device->modalias, device) ? 0 : -ENODATA;
+}
+
+/* Where the link that lists the function leads, and what it is. Read last: the kernel removes
+ * `modalias` first, so that a function which still has one was there when the rest was read.
+ * 0 taken, -ENODATA: the function is to be left out. */
+static int read_identity(const Scan *scan, int devices, const char *name, int directory,
+        Device *device)
 {
         const Device *previous = scan_find_previous(scan, device);
-        char path[PATH_MAX], modalias[256];
+        char target[PATH_MAX], path[PATH_MAX], modalias[256];
 
-        if (previous) {
-                if (faccessat(directory, "modalias", F_OK, 0) < 0)
-                        return -ENODATA;
-                int r = replace_string(&device->path, previous->path);
-                if (r == 0)
-                        r = replace_string(&device->modalias, previous->modalias);
-                if (r < 0)
-                        return r;
-                return parse_modalias(device->modalias, device) ? 0 : -ENODATA;
-        }
+        if (previous)
+                return lend_identity(previous, directory, device);
 
+        ssize_t n = readlinkat(devices, name, target, sizeof(target));
+        if (n < 0 || (size_t) n >= sizeof(target))
+                return -ENODATA;
+        target[n] = '\0';
         if (!make_path(target, &device->address, path, sizeof(path)))
                 return -ENODATA;
         int r = read_modalias(directory, modalias, sizeof(modalias));
@@ -249,7 +259,7 @@ static void read_group(Scan *scan, int directory, Device *device)
         scan->snapshot->has_iommu = true;
 }
 
-static int read_function(Scan *scan, int directory, const char *target, Device *device)
+static int read_function(Scan *scan, int directory, Device *device)
 {
         char name[64];
 
@@ -271,23 +281,17 @@ static int read_function(Scan *scan, int directory, const char *target, Device *
                 r = scan_interfaces(directory, device);
         if (r == 0 && scan->facts & SNAPSHOT_FACT_DETAILS)
                 r = scan_details(directory, device);
-        return r < 0 ? r : read_identity(scan, directory, target, device);
+        return r;
 }
 
 int scan_add_function(Scan *scan, int devices, const char *name)
 {
-        char target[PATH_MAX];
         struct stat status;
         PciAddress address;
         Device *device;
 
         if (!scan_parse_address(name, &address))
                 return 0;
-        ssize_t n = readlinkat(devices, name, target, sizeof(target));
-        if (n < 0 || (size_t) n >= sizeof(target))
-                return 0;
-        target[n] = '\0';
-
         _cleanup_close_ int directory = openat(devices, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (directory < 0)
                 return scan_error_is_fatal(-errno) ? -errno : 0;
@@ -299,7 +303,9 @@ int scan_add_function(Scan *scan, int devices, const char *name)
                 return r;
         device->inode = status.st_ino;
 
-        r = read_function(scan, directory, target, device);
+        r = read_function(scan, directory, device);
+        if (r == 0)
+                r = read_identity(scan, devices, name, directory, device);
         if (r == -ENODATA) {
                 device_done(device);
                 scan->snapshot->n_devices--;
