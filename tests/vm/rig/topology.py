@@ -32,6 +32,7 @@ MODEL_IDS = {
     "edu": "1234:11e8",
     "pci-testdev": "1b36:0005",
     "pcie-pci-bridge": "1b36:000e",
+    "i82801b11-bridge": "8086:244e",
     "pcie-root-port": "1b36:000c",
     "virtio-net-pci": "1af4:1000",
     "ahci": "8086:2922",
@@ -275,21 +276,23 @@ class RootSlot(Part):
 
 @dataclasses.dataclass(frozen=True)
 class BridgePair(PortPart):
-    """A PCIe-to-PCI bridge with conventional network cards behind it: one IOMMU group of all.
+    """A PCI bridge with conventional network cards behind it: one IOMMU group of all.
 
-    The bridge is NAME_BRIDGE, the cards are NAME_0, NAME_1 …
+    The bridge is NAME_BRIDGE, the cards are NAME_0, NAME_1 … It has no driver; as pcie-pci-bridge
+    it gets shpchp, which Debian's kernels have built in and which holds the group for the host.
     """
 
     name: str
     models: Sequence[str] = ("e1000", "e1000")
+    bridge: str = "i82801b11-bridge"
 
     def buses_behind(self) -> int:
         return 1
 
     def plug(self, hardware: Hardware, port: Port) -> None:
         bridge = f"{self.name}_BRIDGE"
-        hardware.add("pcie-pci-bridge", bridge, bus=port.identifier)
-        hardware.named(bridge, address(port.bus, 0), "pcie-pci-bridge")
+        hardware.add(self.bridge, bridge, bus=port.identifier)
+        hardware.named(bridge, address(port.bus, 0), self.bridge)
         for index, model in enumerate(self.models):
             name = f"{self.name}_{index}"
             hardware.function(model, name, bus=bridge, addr=f"{index + 1:x}.0")

@@ -22,6 +22,9 @@ assert_match "slot: the refusal gives the line to add" "$(journalctl -b -o cat -
     "*Match=$SLOT_1*"
 refused none "$NONE_0" "$NONE_1" companion-not-listed
 refused excluded "$EXCLUDED_0" "$EXCLUDED_1" excluded
+assert_driver "$HOTPLUG_BRIDGE_BRIDGE" shpchp
+refused hotplug-bridge "$HOTPLUG_BRIDGE_0" "$HOTPLUG_BRIDGE_1" group-refused
+assert_property "$HOTPLUG_BRIDGE_BRIDGE" Reason 's "bridge-driver-holds-group"'
 assert_property "$SLOT_1" Role 's "companion"'
 assert_property "$EXCLUDED_1" Role 's "excluded"'
 

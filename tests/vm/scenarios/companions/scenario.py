@@ -11,6 +11,7 @@ TOPOLOGY = [
     hw.BridgePair("DETACH"),
     hw.BridgePair("EXCLUDED"),
     hw.BridgePair("LISTED"),
+    hw.BridgePair("HOTPLUG_BRIDGE", bridge="pcie-pci-bridge"),
 ]
 FILES = {
     "/etc/vfio-bind.conf": """\
@@ -36,5 +37,9 @@ Companions=all
 Match=@LISTED_0@
 Match=@LISTED_1@
 Companions=none
+
+[Claim hotplug-bridge]
+Match=@HOTPLUG_BRIDGE_0@
+Companions=all
 """,
 }
