@@ -138,7 +138,8 @@ void log_full(int level, const LogFields *fields, const char *format, ...)
         if (length >= (int) sizeof(message))
                 memcpy(message + sizeof(message) - sizeof(cut), cut, sizeof(cut));
         log_clean_text(message); /* after the cut, which may go through a character */
-        if (state.target == LOG_TARGET_STDERR || (!write_journal(&record) && !write_kernel(&record)))
+        if (state.target == LOG_TARGET_STDERR ||
+            (!write_journal(&record) && !write_kernel(&record)))
                 write_stderr(&record);
         errno = saved_errno;
 }
