@@ -201,7 +201,7 @@ static void test_zfs(void)
         char lines[512];
 
         (void) snprintf(lines, sizeof(lines), "%s%s", mount,
-                "file etc/zfs/zpool.cache \\0\\0path\\0/dev/nvme1n1\\0phys_path\\0x\\0/dev/gone\\0");
+                "file etc/zfs/zpool.cache \\0path\\0/dev/nvme1n1\\0phys_path\\0x\\0/dev/gone\\0");
         assert_in_use(lines, IN_USE_SYSTEM, "0000:02:00.0");
         /* nobody says what the pool is made of */
         assert_in_use(mount, IN_USE_BLIND, "0000:01:00.0 0000:02:00.0 0000:05:00.0");
@@ -211,7 +211,7 @@ static void test_zfs(void)
 static void test_swap_and_resume(void)
 {
         static const char swaps[] = "file proc/swaps Filename\\tType\\tSize\\tUsed\\tPriority\\n"
-                                    "/dev/nvme0n1p1                        partition\\t1\\t0\\t-2\\n"
+                                    "/dev/nvme0n1p1            partition\\t1\\t0\\t-2\\n"
                                     "/srv/swapfile                         file\\t1\\t0\\t-3";
 
         assert_in_use(swaps, IN_USE_SYSTEM, "0000:01:00.0");
@@ -221,24 +221,26 @@ static void test_swap_and_resume(void)
         assert_in_use("file sys/power/resume 0:0", IN_USE_SYSTEM, "");
 }
 
-#define ROUTES "file proc/net/route Iface\\tDestination\\tGateway\\tFlags\\tRefCnt\\tUse\\tMetric\\tMask\\n"
+#define ROUTES "file proc/net/route Iface\\tDestination\\tGateway\\tFlags\\tand so on\\n"
+#define ROUTE(interface, destination, flags, mask)                                                 \
+        interface "\\t" destination "\\t0100000A\\t" flags "\\t0\\t0\\t0\\t" mask "\\t0\\t0\\t0"
 
 static void test_default_route(void)
 {
-        assert_in_use(ROUTES "eno1\\t00000000\\t0100000A\\t0003\\t0\\t0\\t0\\t00000000\\t0\\t0\\t0",
+        assert_in_use(ROUTES  ROUTE("eno1", "00000000", "0003", "00000000") ,
                 IN_USE_NETWORK, "0000:03:00.0");
-        assert_note(ROUTES "eno1\\t00000000\\t0100000A\\t0003\\t0\\t0\\t0\\t00000000\\t0\\t0\\t0",
+        assert_note(ROUTES  ROUTE("eno1", "00000000", "0003", "00000000") ,
                 "0000:03:00.0", "eno1 carries the default route",
                 "Move the default route to another interface");
         /* not a default route, not up, rejecting, an odd line, a name that is a path */
-        assert_in_use(ROUTES "eno1\\t0000000A\\t00000000\\t0001\\t0\\t0\\t0\\t000000FF\\t0\\t0\\t0",
-                IN_USE_NETWORK, "");
-        assert_in_use(ROUTES "eno1\\t00000000\\t00000000\\t0002\\t0\\t0\\t0\\t00000000\\t0\\t0\\t0",
-                IN_USE_NETWORK, "");
-        assert_in_use(ROUTES "*\\t00000000\\t00000000\\t0201\\t0\\t0\\t0\\t00000000\\t0\\t0\\t0\\n"
+        assert_in_use(ROUTES  ROUTE("eno1", "0000000A", "0001", "000000FF") ,
+                IN_USE_NETWORK, );
+        assert_in_use(ROUTES  ROUTE("eno1", "00000000", "0002", "00000000") ,
+                IN_USE_NETWORK, );
+        assert_in_use(ROUTES  ROUTE("*", "00000000", "0201", "00000000") "\\n"
                              "eno1\\t00000000\\n"
-                             "../eno1\\t00000000\\t00000000\\t0001\\t0\\t0\\t0\\t00000000\\t0\\t0\\t0",
-                IN_USE_NETWORK, "");
+                              ROUTE("../eno1", "00000000", "0001", "00000000") ,
+                IN_USE_NETWORK, );
 
         assert_in_use("file proc/net/ipv6_route "
                       "00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
@@ -252,7 +254,7 @@ static void test_default_route(void)
                       "20010db8000000000000000000000000 40 00000000000000000000000000000000 00 "
                       "00000000000000000000000000000000 00000100 00000001 00000000 00000001     "
                       "eno1",
-                IN_USE_NETWORK, "");
+                IN_USE_NETWORK, );
 }
 
 static void test_stacked_interfaces(void)
@@ -261,15 +263,15 @@ static void test_stacked_interfaces(void)
                 "net br0 sys/devices/virtual/net/br0\n"
                 "net bond0 sys/devices/virtual/net/bond0\n"
                 "net bond0.5 sys/devices/virtual/net/bond0.5\n"
-                "lower br0 bond0.5\nlower bond0.5 bond0\nlower bond0 eno1\nlower bond0 eno2\n" ROUTES
-                "br0\\t00000000\\t0100000A\\t0003\\t0\\t0\\t0\\t00000000\\t0\\t0\\t0";
+                "lower br0 bond0.5\nlower bond0.5 bond0\nlower bond0 eno1\nlower bond0 eno2\nROUTES
+                 ROUTE("br0", "00000000", "0003", "00000000") ;
 
         assert_in_use(lines, IN_USE_NETWORK, "0000:03:00.0 0000:04:00.0");
         assert_note(lines, "0000:04:00.0", "eno2 carries the default route through br0",
                 "Move the default route to another interface");
         assert_in_use("net a sys/devices/virtual/net/a\nnet b sys/devices/virtual/net/b\n"
-                      "lower a b\nlower b a\nlower b eno1\n" ROUTES
-                      "a\\t00000000\\t0100000A\\t0003\\t0\\t0\\t0\\t00000000\\t0\\t0\\t0",
+                      "lower a b\nlower b a\nlower b eno1\nROUTES
+                       ROUTE("a", "00000000", "0003", "00000000") ,
                 IN_USE_NETWORK, "0000:03:00.0");
 }
 
@@ -327,8 +329,8 @@ static void test_check(void)
         InUse use = _IN_USE_MAX;
 
         fake_sysfs_add(fake, MACHINE
-                "file proc/self/mountinfo 30 1 8:0 / /mnt rw - ext4 /dev/sda rw\n" ROUTES
-                "eno1\\t00000000\\t0100000A\\t0003\\t0\\t0\\t0\\t00000000\\t0\\t0\\t0");
+                "file proc/self/mountinfo 30 1 8:0 / /mnt rw - ext4 /dev/sda rw\nROUTES
+                 ROUTE("eno1", "00000000", "0003", "00000000") );
         ASSERT_OK(host_open(fake->root, &host));
         ASSERT_EQ(guard_check(&host, &nobody, 0, &use, &text), -ENODEV);
         ASSERT_STREQ(text, "untouched");

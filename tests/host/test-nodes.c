@@ -258,6 +258,50 @@ static void test_device_links(void)
         end(&f);
 }
 
+/* vfioM of a function; its number has nothing to do with the group's. */
+static void test_device_node(void)
+{
+        Fixture f = begin();
+        NodeRequest request = {.group = 14, .user = "vm", .user_group = "kvm", .mode = 0640};
+        struct stat status;
+
+        write_accounts(&f);
+        ASSERT_EQ(node_apply_device(&f.host, &gpu, &request), -ENOENT);
+        fake_sysfs_add(f.fake, "file @0000:01:00.0/vfio-dev/vfio3/dev 0:0\ndir dev/vfio/devices");
+        ASSERT_EQ(node_apply_device(&f.host, &gpu, &request), -ENOENT);
+        if (mknodat(f.fake->fd, "dev/vfio/devices/vfio3", S_IFCHR | 0600, 0) == 0) {
+                ASSERT_OK(node_apply_device(&f.host, &gpu, &request));
+                ASSERT_OK(fstatat(f.fake->fd, "dev/vfio/devices/vfio3", &status, 0));
+                ASSERT_EQ(status.st_mode & 07777, 0640);
+        }
+        ASSERT_EQ(node_apply_device(&f.host, &audio, &request), -ENOENT);
+        request.mode = 0666;
+        ASSERT_EQ(node_apply_device(&f.host, &gpu, &request), -EINVAL);
+        end(&f);
+}
+
+static void test_announce(void)
+{
+        Fixture f = begin();
+        char *text;
+
+        ASSERT_EQ(node_announce(&f.host, 14), -ENOENT);
+        ASSERT_EQ(node_announce(&f.host, -1), -EINVAL);
+        fake_sysfs_add(f.fake,
+                "file sys/class/vfio/14/uevent old\n"
+                "dir sys/kernel/iommu_groups/14/devices/0000:01:00.0");
+        ASSERT_OK(node_announce(&f.host, 14));
+        text = fake_sysfs_read(f.fake, "sys/class/vfio/14/uevent");
+        ASSERT_STREQ(text, "old\n"); /* of one function: nothing to announce */
+        free(text);
+        fake_sysfs_add(f.fake, "dir sys/kernel/iommu_groups/14/devices/0000:01:00.1");
+        ASSERT_OK(node_announce(&f.host, 14));
+        text = fake_sysfs_read(f.fake, "sys/class/vfio/14/uevent");
+        ASSERT_CONTAINS(text, "change");
+        free(text);
+        end(&f);
+}
+
 int main(void)
 {
         test_accounts();
@@ -266,5 +310,7 @@ int main(void)
         test_links();
         test_device_links();
         test_apply();
+        test_device_node();
+        test_announce();
         return 0;
 }
