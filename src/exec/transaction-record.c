@@ -91,9 +91,9 @@ static bool save_original(Transaction *transaction, Member *member)
         r = perform_with_record(transaction, member, OPERATION_SAVE_ORIGINAL, &record);
         if (r == -EEXIST)
                 return true;
+        member->saved_original = true; /* a failed one too may be there */
         if (r < 0)
                 return transaction_stop_operation(transaction, member, OPERATION_SAVE_ORIGINAL, r);
-        member->saved_original = true;
         return true;
 }
 
@@ -165,7 +165,9 @@ static DeviceRecord new_record(const Transaction *transaction, const Member *mem
                 .drift_count = previous ? previous->drift_count : 0,
         };
 
-        if (holds_it_now(member))
+        if (member->state == STATE_RELEASED)
+                record.target_driver = NULL;
+        else if (holds_it_now(member))
                 record.provenance = member->provenance;
         else if (previous && previous->has_original)
                 record.provenance = previous->provenance;

@@ -86,9 +86,9 @@ static int probe(Transaction *transaction, Member *member)
 
         if (!original_override(member) && member_needs_override_to_probe(transaction, member)) {
                 r = bind_by_override(transaction, member, &refusal);
-                if (r < 0)
-                        return r;
-                return member_write_override(transaction, member, NULL);
+                if (r >= 0)
+                        r = member_write_override(transaction, member, NULL);
+                return r < 0 ? r : member_read_driver(transaction, member);
         }
         member->touched = true;
         r = member_perform(transaction, member, OPERATION_PROBE, NULL, NULL);
@@ -189,10 +189,12 @@ static void put_back_override(const Transaction *transaction, Member *member)
         int r;
 
         r = member_write_override(transaction, member, member->found_override);
+        if (r >= 0)
+                r = member_read_driver(transaction, member);
         if (r < 0)
                 member_set(member, STATE_FAILED, REASON_ROLLBACK_FAILED, r,
-                        "Its driver_override could not be put back and is %s (%s). Write it by "
-                        "hand", member->override ? member->override : "empty", strerror(-r));
+                        "Its driver_override may still be %s (%s). Clear it by hand if it is",
+                        member->host_drivers[0], strerror(-r));
 }
 
 /* Each for itself: virtual functions of the host have no part in any claim. */

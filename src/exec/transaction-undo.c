@@ -19,6 +19,12 @@ static bool is_foreign(const Member *member)
                 !streq_null(member->driver, member->plan->target);
 }
 
+/* It was found without a driver, and the host has found one for it meanwhile: as it should be. */
+static bool is_taken_by_host(const Member *member, const char *wanted)
+{
+        return !wanted[0] && is_foreign(member);
+}
+
 /* A host driver that we have just given it back to may be in use by now: it is not torn away. */
 static int unbind_ours(Transaction *transaction, Member *member)
 {
@@ -52,7 +58,7 @@ int member_put_back(Transaction *transaction, Member *member, const char *driver
         int error = 0;
 
         note_error(&error, member_read_driver(transaction, member));
-        if (!streq(member->driver, driver)) {
+        if (!streq(member->driver, driver) && !is_taken_by_host(member, driver)) {
                 if (member->driver[0])
                         note_error(&error, unbind_ours(transaction, member));
                 /* still bound: the override goes with that driver */
@@ -67,7 +73,7 @@ int member_put_back(Transaction *transaction, Member *member, const char *driver
                 note_error(&error, member_perform(transaction, member,
                         OPERATION_WRITE_POWER_CONTROL, power_control, NULL));
         note_error(&error, member_read_driver(transaction, member));
-        if (error == 0 && !streq(member->driver, driver))
+        if (error == 0 && !streq(member->driver, driver) && !is_taken_by_host(member, driver))
                 return -EBUSY;
         return error;
 }
@@ -126,6 +132,14 @@ static bool empties_group(const Transaction *transaction)
         return moves;
 }
 
+static bool has_node(const Transaction *transaction)
+{
+        for (size_t i = 0; i < transaction->n_members; i++)
+                if (driver_is_vfio(transaction->members[i].driver))
+                        return true;
+        return false;
+}
+
 void transaction_undo(Transaction *transaction)
 {
         /* best effort: the kernel's own node is root 0600 from the start */
@@ -138,6 +152,6 @@ void transaction_undo(Transaction *transaction)
                 if (member->touched && member->plan->action != ACTION_HOLD)
                         undo_member(transaction, member);
         }
-        if (transaction->node_secured)
+        if (transaction->node_secured && has_node(transaction))
                 (void) transaction_set_node(transaction);
 }

@@ -93,7 +93,8 @@ static bool read_override(Transaction *transaction, Member *member)
 
         r = member_perform(transaction, member, OPERATION_READ_OVERRIDE, NULL,
                 &member->found_override);
-        if (r == -ENOENT && (action == ACTION_ADOPT || action == ACTION_RELEASE))
+        if (r == -ENOENT && !member->plan->device->has_override_file &&
+            (action == ACTION_ADOPT || action == ACTION_RELEASE))
                 return true;
         if (r == -ENOENT)
                 return transaction_stop(transaction, member, STATE_REFUSED,
@@ -264,10 +265,10 @@ static void carry_out(Transaction *transaction)
 {
         bool done = load_modules(transaction) && look(transaction);
 
+        done = done && guard(transaction) && check_open(transaction);
         if (done) {
                 transaction_load_host_drivers(transaction);
-                done = guard(transaction) && check_open(transaction) &&
-                        begin_intent(transaction) && transaction_save_originals(transaction) &&
+                done = begin_intent(transaction) && transaction_save_originals(transaction) &&
                         transaction_take(transaction) && transaction_give(transaction);
         }
         if (!done) {
