@@ -71,6 +71,8 @@ static void classify_member(const Planning *planning, MemberPlan *member)
                 member->claim = selection->claim;
                 member->match = selection->match;
                 member->allow_in_use = selection->claim->allow_in_use;
+                if (is_asked_for(planning, device))
+                        member->allow_in_use |= planning->request->manual_allow_in_use;
                 return;
         case VERDICT_EXCLUDED:
                 member->role = ROLE_EXCLUDED;
@@ -92,15 +94,13 @@ static void classify_member(const Planning *planning, MemberPlan *member)
 
 static const ClaimSettings *member_settings(const Planning *planning, const MemberPlan *member)
 {
-        if (member->claim)
-                return &member->claim->settings;
-        if (is_asked_for(planning, member->device))
+        if (is_asked_for(planning, member->device) && planning->request->manual_settings)
                 return planning->request->manual_settings;
-        return &planning->config->defaults;
+        return member->claim ? &member->claim->settings : &planning->config->defaults;
 }
 
-/* Returns the settings of the group's claims (the first one's; that they agree is checked with
- * the refusals), NULL if nothing is selected. Endpoints beside a selected one are companions. */
+/* Returns the settings of the group's claims (of what is asked for by hand, else the first one's;
+ * that they agree is checked with the refusals), NULL if nothing is selected. Endpoints beside a selected one are companions. */
 static const ClaimSettings *classify(const Planning *planning, GroupPlan *group)
 {
         const ClaimSettings *settings = NULL;
@@ -110,7 +110,8 @@ static const ClaimSettings *classify(const Planning *planning, GroupPlan *group)
                 MemberPlan *member = &group->members[i];
 
                 classify_member(planning, member);
-                if (member->role != ROLE_SELECTED || settings)
+                if (member->role != ROLE_SELECTED ||
+                    (settings && !is_asked_for(planning, member->device)))
                         continue;
                 claim = member->claim;
                 settings = member_settings(planning, member);
@@ -202,6 +203,17 @@ static bool may_bind_driverless(const Planning *planning, MemberPlan *member)
         return true;
 }
 
+/* Not on the driver that we bound it to. (On that one, but not on the one that is wanted now, it
+ * only waits for apply: a changed Driver= is nobody's intrusion.) */
+static bool was_taken_from_us(const MemberPlan *member)
+{
+        const DeviceRecord *record = member->device->record;
+
+        return recorded_state(member->device) == STATE_BOUND &&
+               !streq_null(record->target_driver ? record->target_driver : member->target,
+                       member->device->driver);
+}
+
 static bool may_reclaim(const MemberPlan *member, const ClaimSettings *settings)
 {
         return settings->on_drift == DRIFT_RECLAIM && member->device->record->drift_count < 3;
@@ -220,7 +232,7 @@ static bool decide_member(const Planning *planning, MemberPlan *member,
                 return true;
         }
 
-        if (!may_unbind && recorded_state(device) == STATE_BOUND) {
+        if (!may_unbind && was_taken_from_us(member)) {
                 bool reclaim = may_reclaim(member, settings);
 
                 member->state = STATE_DRIFTED;

@@ -133,6 +133,8 @@ static void set_record(DeviceRecord *record, const Config *config, const char *k
                 record->original_driver = copy(value);
         else if (streq(key, "driver"))
                 record->manual_driver = copy(value);
+        else if (streq(key, "target"))
+                record->target_driver = copy(value);
         else if (streq(key, "drift"))
                 record->drift_count = (unsigned) atoi(value);
         else if (streq(key, "hotplug"))
