@@ -87,10 +87,9 @@ static void notify(const char *assignments, const View *view)
                         strerror(-r));
 }
 
-void service_view_changed(const View *view)
+void service_view_changed(const View *old, const View *new)
 {
-        /* READY=1 again and again is harmless, and STATUS= alone would be as long. */
-        notify(view->settled ? "READY=1\n" : "", view);
+        notify(new->settled && (!old || !old->settled) ? "READY=1\n" : "", new);
 }
 
 void service_reloading(const View *view)

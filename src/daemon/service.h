@@ -10,7 +10,8 @@
  * Returns 0, -ENOMEM. */
 int service_format_status(const View *view, char **ret) _must_check_;
 
-void service_view_changed(const View *view);
+/* READY=1 with the first settled view, STATUS= with every one. `old` may be NULL. */
+void service_view_changed(const View *old, const View *new);
 /* Around a reload; nothing is said before the first READY=1. `view` may be NULL. */
 void service_reloading(const View *view);
 void service_reloaded(const View *view);

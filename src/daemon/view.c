@@ -264,7 +264,7 @@ void manager_publish(Manager *manager, View *view)
         announce_changes(old, view);
         if (manager->listener.changed)
                 manager->listener.changed(manager->listener.userdata, old, view);
-        service_view_changed(view);
+        service_view_changed(old, view);
         view_unref(old);
         applies_published(manager);
 }

@@ -236,6 +236,22 @@ static void test_bind_without_a_claim(void)
         fixture_done(&fixture);
 }
 
+/* What the request says counts in place of what the claim says. */
+static void test_settings_by_hand(void)
+{
+        Fixture fixture;
+        Answered answered;
+        ApplyRequest bind = APPLY_REQUEST_ALL;
+
+        bind.manual = MANUAL_BOUND;
+        bind.driver = "pci-stub";
+        start(&fixture, CONFIG);
+        run_request(&fixture, bind, DISK, &answered);
+        ASSERT_OK(answered.error);
+        ASSERT_DRIVER(&fixture, DISK, "pci-stub");
+        fixture_done(&fixture);
+}
+
 static void test_driver_by_hand_must_be_vfio(void)
 {
         Fixture fixture;
@@ -340,6 +356,7 @@ int main(void)
         test_failure_is_answered();
         test_release_and_bind_by_hand();
         test_bind_without_a_claim();
+        test_settings_by_hand();
         test_driver_by_hand_must_be_vfio();
         test_prune();
         test_switched_off_is_answered();

@@ -113,6 +113,19 @@ static void test_reload_tries_again(void)
         fixture_done(&fixture);
 }
 
+/* Another driver means unbinding: that waits until somebody asks for it. */
+static void test_another_driver_waits(void)
+{
+        Fixture fixture;
+
+        start(&fixture, "[Claim one]\nMatch=01:00.0\nOnDrift=reclaim\n");
+        reload(&fixture, "[Claim one]\nMatch=01:00.0\nOnDrift=reclaim\nDriver=pci-stub\n");
+        ASSERT_DRIVER(&fixture, ONE, "vfio-pci");
+        ASSERT_DEVICE(&fixture, ONE, "pending", "needs-apply");
+        ASSERT_EQ(fixture_member(&fixture, ONE)->device->record->drift_count, 0);
+        fixture_done(&fixture);
+}
+
 static void assert_status(Fixture *fixture, const char *wanted)
 {
         _cleanup_free_ char *status = NULL;
@@ -150,6 +163,7 @@ int main(void)
         test_error_at_start();
         test_reload_is_quiet();
         test_reload_tries_again();
+        test_another_driver_waits();
         test_status();
         return EXIT_SUCCESS;
 }
