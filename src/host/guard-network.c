@@ -147,5 +147,6 @@ int guard_scan_network(Guard *guard)
                 return r;
 
         r = format_string(&what, "the routes cannot be read (%s)", strerror(-r));
-        return r < 0 ? r : guard_add_blind(guard, 0x02, what, "See to it that /proc/net is readable");
+        return r < 0 ? r : guard_add_blind(guard, 0x02, what,
+                                   "See to it that /proc/net/route is readable");
 }

@@ -86,7 +86,7 @@ static Config *make_config(void)
         return config;
 }
 
-/* Of this process, in the kernel too: the scan never sleeps, and others may be using the machine. */
+/* Of this process, in the kernel too: the scan never sleeps, others may be using the machine. */
 static uint64_t processor_usec(void)
 {
         struct timespec time;

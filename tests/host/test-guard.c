@@ -227,20 +227,20 @@ static void test_swap_and_resume(void)
 
 static void test_default_route(void)
 {
-        assert_in_use(ROUTES  ROUTE("eno1", "00000000", "0003", "00000000") ,
+        assert_in_use(ROUTES ROUTE("eno1", "00000000", "0003", "00000000"),
                 IN_USE_NETWORK, "0000:03:00.0");
-        assert_note(ROUTES  ROUTE("eno1", "00000000", "0003", "00000000") ,
+        assert_note(ROUTES ROUTE("eno1", "00000000", "0003", "00000000"),
                 "0000:03:00.0", "eno1 carries the default route",
                 "Move the default route to another interface");
         /* not a default route, not up, rejecting, an odd line, a name that is a path */
-        assert_in_use(ROUTES  ROUTE("eno1", "0000000A", "0001", "000000FF") ,
-                IN_USE_NETWORK, );
-        assert_in_use(ROUTES  ROUTE("eno1", "00000000", "0002", "00000000") ,
-                IN_USE_NETWORK, );
-        assert_in_use(ROUTES  ROUTE("*", "00000000", "0201", "00000000") "\\n"
+        assert_in_use(ROUTES ROUTE("eno1", "0000000A", "0001", "000000FF"),
+                IN_USE_NETWORK, "");
+        assert_in_use(ROUTES ROUTE("eno1", "00000000", "0002", "00000000"),
+                IN_USE_NETWORK, "");
+        assert_in_use(ROUTES ROUTE("*", "00000000", "0201", "00000000") "\\n"
                              "eno1\\t00000000\\n"
-                              ROUTE("../eno1", "00000000", "0001", "00000000") ,
-                IN_USE_NETWORK, );
+                             ROUTE("../eno1", "00000000", "0001", "00000000"),
+                IN_USE_NETWORK, "");
 
         assert_in_use("file proc/net/ipv6_route "
                       "00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
@@ -254,7 +254,7 @@ static void test_default_route(void)
                       "20010db8000000000000000000000000 40 00000000000000000000000000000000 00 "
                       "00000000000000000000000000000000 00000100 00000001 00000000 00000001     "
                       "eno1",
-                IN_USE_NETWORK, );
+                IN_USE_NETWORK, "");
 }
 
 static void test_stacked_interfaces(void)
@@ -263,15 +263,16 @@ static void test_stacked_interfaces(void)
                 "net br0 sys/devices/virtual/net/br0\n"
                 "net bond0 sys/devices/virtual/net/bond0\n"
                 "net bond0.5 sys/devices/virtual/net/bond0.5\n"
-                "lower br0 bond0.5\nlower bond0.5 bond0\nlower bond0 eno1\nlower bond0 eno2\nROUTES
-                 ROUTE("br0", "00000000", "0003", "00000000") ;
+                "lower br0 bond0.5\nlower bond0.5 bond0\n"
+                "lower bond0 eno1\nlower bond0 eno2\n" ROUTES
+                ROUTE("br0", "00000000", "0003", "00000000");
 
         assert_in_use(lines, IN_USE_NETWORK, "0000:03:00.0 0000:04:00.0");
         assert_note(lines, "0000:04:00.0", "eno2 carries the default route through br0",
                 "Move the default route to another interface");
         assert_in_use("net a sys/devices/virtual/net/a\nnet b sys/devices/virtual/net/b\n"
-                      "lower a b\nlower b a\nlower b eno1\nROUTES
-                       ROUTE("a", "00000000", "0003", "00000000") ,
+                      "lower a b\nlower b a\nlower b eno1\n" ROUTES
+                      ROUTE("a", "00000000", "0003", "00000000"),
                 IN_USE_NETWORK, "0000:03:00.0");
 }
 
@@ -329,8 +330,8 @@ static void test_check(void)
         InUse use = _IN_USE_MAX;
 
         fake_sysfs_add(fake, MACHINE
-                "file proc/self/mountinfo 30 1 8:0 / /mnt rw - ext4 /dev/sda rw\nROUTES
-                 ROUTE("eno1", "00000000", "0003", "00000000") );
+                "file proc/self/mountinfo 30 1 8:0 / /mnt rw - ext4 /dev/sda rw\n" ROUTES
+                ROUTE("eno1", "00000000", "0003", "00000000"));
         ASSERT_OK(host_open(fake->root, &host));
         ASSERT_EQ(guard_check(&host, &nobody, 0, &use, &text), -ENODEV);
         ASSERT_STREQ(text, "untouched");
