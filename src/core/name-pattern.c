@@ -5,27 +5,51 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One level of parentheses. Sizes count elements as the C library would have them after copying
- * the element before {n,m} or +, which is where nested repetition explodes. */
+/* What is known of an element: a character, a bracket expression, a group. */
+typedef struct Element {
+        size_t size;       /* in characters, after the C library has copied what is repeated */
+        bool has_bound;    /* some {n,m} inside */
+        bool can_be_empty;
+} Element;
+
+/* One level of parentheses. Two things explode in the C library: copies of copies, made for
+ * {n,m} and +, in regcomp(), and loops around something that can be empty, in the closures that
+ * it computes (glibc's calc_eclosure_iter() tries every path through nested ones). */
 typedef struct Level {
-        size_t size;
-        bool has_bound; /* some {n,m} inside */
+        Element last;        /* what a repetition would apply to */
+        size_t size;         /* of the whole level */
+        bool has_bound;
+        bool branch_not_empty; /* some element of this alternative, but the last, cannot be empty */
+        bool can_be_empty;     /* an alternative before this one can */
 } Level;
 
 typedef struct Scan {
         const char *p;
         Level levels[NAME_PATTERN_MAX + 1];
         size_t depth;
-        size_t last_size;    /* of the element that a repetition would apply to */
-        bool last_has_bound;
         const char *problem;
 } Scan;
 
-static void scan_element(Scan *scan)
+static const Level new_level = {.last.can_be_empty = true};
+
+static void add_element(Scan *scan, Element element)
 {
-        scan->levels[scan->depth].size++;
-        scan->last_size = 1;
-        scan->last_has_bound = false;
+        Level *level = &scan->levels[scan->depth];
+
+        level->branch_not_empty = level->branch_not_empty || !level->last.can_be_empty;
+        level->last = element;
+        level->size += element.size;
+        level->has_bound = level->has_bound || element.has_bound;
+        if (level->size > NAME_EXPANDED_MAX)
+                scan->problem = "repeats too much";
+}
+
+static void end_branch(Level *level)
+{
+        if (!level->branch_not_empty && level->last.can_be_empty)
+                level->can_be_empty = true;
+        level->branch_not_empty = false;
+        level->last = new_level.last;
 }
 
 /* `[…]`: a ']' right after '[' or '[^' is literal, and [:…:], [=…=], [.….] may hold one. */
@@ -50,16 +74,22 @@ static void scan_bracket(Scan *scan)
                 return;
         }
         scan->p = p + 1;
-        scan_element(scan);
+        add_element(scan, (Element){.size = 1});
 }
 
-/* The element before is there `copies` times in all. */
-static void scan_repeat(Scan *scan, size_t copies)
+/* The element before is there `copies` times in all, the last of them perhaps as a loop. */
+static void repeat_last(Scan *scan, size_t copies, bool is_optional, bool is_loop)
 {
         Level *level = &scan->levels[scan->depth];
 
-        level->size += scan->last_size * (copies - 1);
-        scan->last_size *= copies;
+        if (level->last.size == 0)
+                scan->problem = "repeats nothing: a '*', '+', '?' or bound stands without an "
+                                "element before it";
+        else if (is_loop && level->last.can_be_empty)
+                scan->problem = "repeats something that can be empty";
+        level->size += level->last.size * (copies - 1);
+        level->last.size *= copies;
+        level->last.can_be_empty = level->last.can_be_empty || is_optional;
         if (level->size > NAME_EXPANDED_MAX)
                 scan->problem = "repeats too much";
 }
@@ -102,24 +132,23 @@ static void scan_bound(Scan *scan)
                 scan->problem = "has a bound whose end is below its beginning";
                 return;
         }
-        if (scan->last_has_bound) {
+        Level *level = &scan->levels[scan->depth];
+        if (level->last.has_bound) {
                 scan->problem = "has a bound within a bound";
                 return;
         }
 
         scan->p = p + 1;
         unsigned copies = is_open ? first + 1 : last;
-        scan_repeat(scan, copies > 0 ? copies : 1);
-        scan->last_has_bound = true;
-        scan->levels[scan->depth].has_bound = true;
+        repeat_last(scan, copies > 0 ? copies : 1, first == 0, is_open);
+        level->last.has_bound = true;
+        level->has_bound = true;
 }
 
 static void scan_open(Scan *scan)
 {
         scan->p++;
-        scan->levels[++scan->depth] = (Level){};
-        scan->last_size = 0;
-        scan->last_has_bound = false;
+        scan->levels[++scan->depth] = new_level;
 }
 
 static void scan_close(Scan *scan)
@@ -130,14 +159,13 @@ static void scan_close(Scan *scan)
                 return;
         }
         scan->p++;
-        const Level *inner = &scan->levels[scan->depth--];
-        Level *level = &scan->levels[scan->depth];
-        scan->last_size = inner->size + 1;
-        scan->last_has_bound = inner->has_bound;
-        level->size += scan->last_size;
-        level->has_bound = level->has_bound || inner->has_bound;
-        if (level->size > NAME_EXPANDED_MAX)
-                scan->problem = "repeats too much";
+        Level *inner = &scan->levels[scan->depth--];
+        end_branch(inner);
+        add_element(scan, (Element){
+                                  .size = inner->size + 1,
+                                  .has_bound = inner->has_bound,
+                                  .can_be_empty = inner->can_be_empty,
+                          });
 }
 
 static void scan_escape(Scan *scan)
@@ -153,7 +181,8 @@ static void scan_escape(Scan *scan)
                 return;
         }
         scan->p += 2;
-        scan_element(scan);
+        /* GNU: word and buffer boundaries take no room. */
+        add_element(scan, (Element){.size = 1, .can_be_empty = strchr("bB<>`'", next)});
 }
 
 static void scan_next(Scan *scan)
@@ -176,21 +205,34 @@ static void scan_next(Scan *scan)
                 break;
         case '+': /* the library makes aa* of a+ */
                 scan->p++;
-                scan_repeat(scan, 2);
+                repeat_last(scan, 2, false, true);
                 break;
         case '*':
+                scan->p++;
+                repeat_last(scan, 1, true, true);
+                break;
         case '?':
                 scan->p++;
+                repeat_last(scan, 1, true, false);
+                break;
+        case '|':
+                scan->p++;
+                end_branch(&scan->levels[scan->depth]);
+                break;
+        case '^':
+        case '$':
+                scan->p++;
+                add_element(scan, (Element){.size = 1, .can_be_empty = true});
                 break;
         default:
                 scan->p++;
-                scan_element(scan);
+                add_element(scan, (Element){.size = 1});
         }
 }
 
 static const char *find_problem(const char *pattern)
 {
-        Scan scan = {.p = pattern};
+        Scan scan = {.p = pattern, .levels = {new_level}};
 
         if (!*pattern)
                 return "is empty";

@@ -25,6 +25,10 @@ static const struct {
         {"x\\{1\\}", "x{1}", true},
         {"\\(r\\) .+", "(R) x", true},
         {"[a{}+(]x", "{x", true},
+        {"(a*b)*c", "aabbc", true},
+        {"(a|b)*c", "abbac", true},
+        {"((a|b*)c)+", "bbcac", true},
+        {"(a?b?){3}c", "abc", true},
         {"(ab){16}", "abababababababababababababababab", true},
 };
 
@@ -64,7 +68,20 @@ static const struct {
         {"a{", "has a '{' that begins no bound"},
         {"a{x}", "has a '{' that begins no bound"},
         {"a{,}", "has a '{' that begins no bound"},
+        {"(a*)*b", "repeats something that can be empty"},
+        {"(a|b*)+c", "repeats something that can be empty"},
+        {"(a?b?){2,}c", "repeats something that can be empty"},
+        {"(()+)+{16}", "repeats something that can be empty"}, /* hung in regcomp() */
+        {"(a|)*b", "repeats something that can be empty"},
+        {"(|a)+b", "repeats something that can be empty"},
+        {"(\\b)*a", "repeats something that can be empty"},
+        {"(^)*a", "repeats something that can be empty"},
+        {"a**b", "repeats something that can be empty"},
+        {"((a*)(b?))*c", "repeats something that can be empty"},
         {"*a", "repeats nothing"},
+        {"a|*b", "repeats nothing"},
+        {"({2}a)", "repeats nothing"},
+        {"a^{2}b", "repeats nothing"},
         {"[z-a]", "has a range whose end is below its beginning"},
 };
 
@@ -113,9 +130,9 @@ static void test_bounds(void)
         check_refused(pattern, "repeats too much");
 
         static const char *const hard[] = {
-                "(a|aa|aaa|aaaa|aaaaa|a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*)*b",
-                "(a*)*(a*)*(a*)*(a*)*(a*)*(a*)*(a*)*(a*)*(a*)*(a*)*b",
-                "((((((((a*)*)*)*)*)*)*)*)*b",
+                "(a|aa|aaa|aaaa|aaaaa|a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a)*b",
+                "(aa*)*(aa*)*(aa*)*(aa*)*(aa*)*(aa*)*(aa*)*(aa*)*(aa*)*(aa*)*b",
+                "((((((((aa*)?)?)?)?)?)?)?)?b",
                 "(a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?){16}b",
                 ".*a.{16}b", ".*a(..............){16}b",
                 "(x+x+)+y", "([a-z]+)+[0-9]", "(((((a+)+)+)+)+)+b",
