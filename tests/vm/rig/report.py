@@ -69,10 +69,10 @@ class Summary:
             self._print(f"# {text}")
 
     def finish(self) -> int:
-        """Prints the summary; returns the exit code."""
+        """Prints the summary; returns the exit code, 1 also for a run that checked nothing."""
         skipped = f", {self.counts['skip']} skipped" if self.counts["skip"] else ""
         self._print(f"{self.counts['ok']} passed, {self.counts['not ok']} failed{skipped}")
-        return 1 if self.counts["not ok"] or not self.counts["ok"] else 0
+        return 1 if self.counts["not ok"] or not any(self.counts.values()) else 0
 
     def _print(self, text: str) -> None:
         print(text, file=self._output, flush=True)

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from rig import cpio, overlay, qemu, topology
+from rig import cpio, initramfs, overlay, qemu, topology
 from rig.channel import Results
 from rig.guests import Image
 from rig.report import Report, Summary
@@ -58,11 +58,12 @@ def prepare(
     image: Image,
     tree: Path | None,
     directory: Path,
+    cache: Path,
     interactive: bool = False,
 ) -> qemu.Machine:
     """Makes everything a boot needs in `directory`; interactive ones start no script.
 
-    Raises TopologyError, OverlayError or ScenarioError.
+    Several boots share `cache`. Raises TopologyError, OverlayError, InitramfsError, ScenarioError.
     """
     this = scenario.resolved(boot)
     hardware = topology.plan(this.topology)
@@ -85,12 +86,17 @@ def prepare(
         "GUEST": image.guest.name,
         "SCENARIO": this.name,
     }
+    if not in_systemd:
+        base = image.initramfs("kernel")
+    elif this.initramfs == "project":
+        base = initramfs.with_project(image, files, cache)
+    else:
+        base = image.initramfs(this.initramfs)
     script = this.folder / this.script
     files |= overlay.rig_files(script, environment, hardware.present)
     if in_systemd:
         files |= overlay.shell_files() if interactive else overlay.service_files()
 
-    base = image.initramfs(this.initramfs if in_systemd else "kernel")
     initrd = directory / "initrd"
     shutil.copyfile(base, initrd)
     with initrd.open("r+b") as output:
@@ -114,8 +120,9 @@ def shell(image: Image, scenario: Scenario, boot_name: str | None, tree: Path | 
     boots = {boot.name: boot for boot in scenario.boots}
     boot = boots[boot_name] if boot_name else scenario.boots[0]
     with tempfile.TemporaryDirectory(prefix="vfio-bindd-vm-") as temporary, image.held():
-        machine = prepare(scenario, boot, image, tree, Path(temporary), interactive=True)
-        with qemu.VirtualMachine(machine, Path(temporary), interactive=True) as guest:
+        directory = Path(temporary)
+        machine = prepare(scenario, boot, image, tree, directory, directory, interactive=True)
+        with qemu.VirtualMachine(machine, directory, interactive=True) as guest:
             guest.interact()
     return 0
 
@@ -154,11 +161,11 @@ def _run_boot(
 ) -> Results | None:
     """Runs one boot; None if it could not be."""
     try:
-        machine = prepare(scenario, boot, image, options.tree, directory)
+        machine = prepare(scenario, boot, image, options.tree, directory, options.results)
     except ScenarioError as error:
         report.skip("boot", str(error))
         return None
-    except (topology.TopologyError, overlay.OverlayError) as error:
+    except (topology.TopologyError, overlay.OverlayError, initramfs.InitramfsError) as error:
         report.fail("preparation", str(error))
         return None
     for model, prop in machine.hardware.needs:

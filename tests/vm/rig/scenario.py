@@ -14,7 +14,7 @@ from rig.report import Report
 from rig.topology import Part
 
 TIERS = ("kernel", "system")
-INITRAMFS = ("list", "most")
+INITRAMFS = ("list", "most", "project")
 DEFAULT_DEADLINE = {"kernel": 90, "system": 240}
 
 # What a scenario.py may set; all but TIER has a default.
