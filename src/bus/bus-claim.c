@@ -127,11 +127,8 @@ static int get_groups(Sink *sink, _unused_ const ViewIndex *index, const Entry *
         const ClaimEntry *claim = claim_of(entry);
         int r = sink_open_array(sink, "o");
 
-        for (size_t i = 0; r >= 0 && i < claim->n_groups; i++) {
-                char path[BUS_PATH_MAX];
-
-                r = sink_path(sink, path_of_group(claim->groups[i]->number, path));
-        }
+        for (size_t i = 0; r >= 0 && i < claim->n_groups; i++)
+                r = sink_group_path(sink, claim->groups[i]->number);
         return r < 0 ? r : sink_close(sink);
 }
 
@@ -174,6 +171,11 @@ static Entry *find(const ViewIndex *index, const char *label)
         return (Entry *) view_index_claim(index, name);
 }
 
+static Entry *counterpart(const ViewIndex *index, const Entry *entry)
+{
+        return (Entry *) view_index_claim(index, claim_of(entry)->claim->name);
+}
+
 const BusInterface bus_claim_interface = {
         .name = BUS_INTERFACE_CLAIM,
         .prefix = BUS_PREFIX_CLAIM,
@@ -183,4 +185,5 @@ const BusInterface bus_claim_interface = {
         .at = at,
         .path = path,
         .find = find,
+        .counterpart = counterpart,
 };

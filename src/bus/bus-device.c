@@ -201,9 +201,8 @@ static int get_network_interface(Sink *sink, _unused_ const ViewIndex *index, co
 static int get_group(Sink *sink, _unused_ const ViewIndex *index, const Entry *entry)
 {
         const GroupEntry *group = ((const DeviceEntry *) entry)->group;
-        char path[BUS_PATH_MAX];
 
-        return sink_path(sink, group ? path_of_group(group->number, path) : BUS_PATH_NONE);
+        return sink_group_path(sink, group ? group->number : -1);
 }
 
 static int get_claim(Sink *sink, const ViewIndex *index, const Entry *entry)
@@ -348,6 +347,11 @@ static Entry *find(const ViewIndex *index, const char *label)
         return (Entry *) view_index_device(index, &address);
 }
 
+static Entry *counterpart(const ViewIndex *index, const Entry *entry)
+{
+        return (Entry *) view_index_device(index, &device_of(entry)->address);
+}
+
 /* A card that was replaced between two looks has another sysfs directory. */
 static bool same(const Entry *old, const Entry *new)
 {
@@ -365,5 +369,6 @@ const BusInterface bus_device_interface = {
         .at = at,
         .path = path,
         .find = find,
+        .counterpart = counterpart,
         .same = same,
 };

@@ -151,6 +151,11 @@ static Entry *find(const ViewIndex *index, const char *label)
         return (Entry *) view_index_group(index, number);
 }
 
+static Entry *counterpart(const ViewIndex *index, const Entry *entry)
+{
+        return (Entry *) view_index_group(index, group_of(entry)->number);
+}
+
 const BusInterface bus_group_interface = {
         .name = BUS_INTERFACE_GROUP,
         .prefix = BUS_PREFIX_GROUP,
@@ -162,4 +167,5 @@ const BusInterface bus_group_interface = {
         .at = at,
         .path = path,
         .find = find,
+        .counterpart = counterpart,
 };

@@ -373,7 +373,7 @@ static char *path(_unused_ const Entry *entry, char text[static BUS_PATH_MAX])
         return strcpy(text, BUS_ROOT);
 }
 
-static Entry *find(const ViewIndex *index, _unused_ const char *label)
+static Entry *counterpart(const ViewIndex *index, _unused_ const Entry *entry)
 {
         return (Entry *) &index->manager;
 }
@@ -387,5 +387,5 @@ const BusInterface bus_manager_interface = {
         .count = count,
         .at = at,
         .path = path,
-        .find = find,
+        .counterpart = counterpart,
 };

@@ -136,6 +136,11 @@ static Entry *find(const ViewIndex *index, const char *label)
         return (Entry *) view_index_physical_function(index, name);
 }
 
+static Entry *counterpart(const ViewIndex *index, const Entry *entry)
+{
+        return (Entry *) view_index_physical_function(index, function_of(entry)->section->name);
+}
+
 const BusInterface bus_physical_function_interface = {
         .name = BUS_INTERFACE_PHYSICAL_FUNCTION,
         .prefix = BUS_PREFIX_PHYSICAL_FUNCTION,
@@ -145,4 +150,5 @@ const BusInterface bus_physical_function_interface = {
         .at = at,
         .path = path,
         .find = find,
+        .counterpart = counterpart,
 };

@@ -42,6 +42,7 @@ RequestList *bus_requests(Bus *bus)
 
 static void drop_connection(Bus *bus)
 {
+        object_tree_unregister(bus->tree);
         bus->requests = request_list_free(bus->requests);
         bus->bouncer = bouncer_free(bus->bouncer);
         if (bus->connection && bus->is_own)
@@ -77,7 +78,8 @@ Bus *bus_free(Bus *bus)
 {
         if (!bus)
                 return NULL;
-        drop_connection(bus);
+        if (bus->tree)
+                drop_connection(bus);
         sd_event_source_disable_unref(bus->retry);
         object_tree_free(bus->tree);
         view_index_free(bus->index);

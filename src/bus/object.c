@@ -38,6 +38,8 @@ struct ObjectTree {
         Manager *manager;
         ViewIndex *const *index;
         Cursor cursors[BUS_N_INTERFACES];
+        sd_bus_slot *slots[2 * BUS_N_INTERFACES + 1]; /* on the present connection */
+        size_t n_slots;
 };
 
 static const Entry *cursor_entry(const Cursor *cursor)
@@ -175,6 +177,7 @@ ObjectTree *object_tree_free(ObjectTree *tree)
 {
         if (!tree)
                 return NULL;
+        object_tree_unregister(tree);
         for (size_t i = 0; i < BUS_N_INTERFACES; i++) {
                 free(tree->cursors[i].cells);
                 free(tree->cursors[i].vtable);
@@ -183,27 +186,44 @@ ObjectTree *object_tree_free(ObjectTree *tree)
         return NULL;
 }
 
+static sd_bus_slot **next_slot(ObjectTree *tree)
+{
+        return &tree->slots[tree->n_slots++];
+}
+
 static int register_interface(Cursor *cursor, sd_bus *connection)
 {
         const BusInterface *interface = cursor->interface;
+        ObjectTree *tree = cursor->tree;
         int r;
 
         if (!interface->prefix)
-                return sd_bus_add_object_vtable(connection, NULL, BUS_ROOT, interface->name,
-                        cursor->vtable, cursor->cells);
-        r = sd_bus_add_fallback_vtable(connection, NULL, interface->prefix, interface->name,
-                cursor->vtable, find_object, cursor);
+                return sd_bus_add_object_vtable(connection, next_slot(tree), BUS_ROOT,
+                        interface->name, cursor->vtable, cursor->cells);
+        r = sd_bus_add_fallback_vtable(connection, next_slot(tree), interface->prefix,
+                interface->name, cursor->vtable, find_object, cursor);
         if (r < 0)
                 return r;
-        return sd_bus_add_node_enumerator(connection, NULL, interface->prefix,
+        return sd_bus_add_node_enumerator(connection, next_slot(tree), interface->prefix,
                 enumerate_objects, cursor);
 }
 
 int object_tree_register(ObjectTree *tree, sd_bus *connection)
 {
-        int r = sd_bus_add_object_manager(connection, NULL, BUS_ROOT);
+        int r;
 
+        object_tree_unregister(tree);
+        r = sd_bus_add_object_manager(connection, next_slot(tree), BUS_ROOT);
         for (size_t i = 0; r >= 0 && i < BUS_N_INTERFACES; i++)
                 r = register_interface(&tree->cursors[i], connection);
+        if (r < 0)
+                object_tree_unregister(tree);
         return r < 0 ? r : 0;
+}
+
+void object_tree_unregister(ObjectTree *tree)
+{
+        for (size_t i = 0; i < tree->n_slots; i++)
+                tree->slots[i] = sd_bus_slot_unref(tree->slots[i]);
+        tree->n_slots = 0;
 }

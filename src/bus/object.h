@@ -51,8 +51,10 @@ typedef struct BusInterface {
         size_t (*count)(const ViewIndex *index);
         Entry *(*at)(const ViewIndex *index, size_t i);
         char *(*path)(const Entry *entry, char text[static BUS_PATH_MAX]);
-        /* The object with this label, or NULL. */
+        /* The object with this label, or NULL. NULL where there is no prefix. */
         Entry *(*find)(const ViewIndex *index, const char *label);
+        /* The object that has the same path in another index, or NULL. */
+        Entry *(*counterpart)(const ViewIndex *index, const Entry *entry);
         /* Are two objects of the same path, in two views, the same thing? NULL: always. */
         bool (*same)(const Entry *old, const Entry *new);
 } BusInterface;
@@ -66,7 +68,7 @@ extern const BusInterface bus_manager_interface;
 #define BUS_N_INTERFACES 5
 extern const BusInterface *const bus_interfaces[BUS_N_INTERFACES];
 
-/* The tables as sd-bus wants them. Lives longer than the connections it is registered on. */
+/* The tables as sd-bus wants them. */
 typedef struct ObjectTree ObjectTree;
 
 /* `index` and `manager` are where the owner keeps them: they are looked up for each call. */
@@ -75,8 +77,10 @@ int object_tree_new(Bus *bus, Manager *manager, ViewIndex *const *index, ObjectT
 ObjectTree *object_tree_free(ObjectTree *tree);
 DEFINE_CLEANUP(ObjectTree, object_tree_free)
 
-/* Registers everything for the connection's life. Returns 0 or a negative errno. */
+/* Registers everything on this connection, and no more on the one before. Returns 0 or a negative
+ * errno. */
 int object_tree_register(ObjectTree *tree, sd_bus *connection) _must_check_;
+void object_tree_unregister(ObjectTree *tree);
 
 /* Announces what differs between two indexes; `new` must be what the tree serves already.
  * Returns 0 or a negative errno. (bus/signals.c) */

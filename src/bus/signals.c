@@ -2,7 +2,6 @@
 #include <errno.h>
 
 #include "bus/object.h"
-#include "util/strings.h"
 
 /* Change signals, computed from two views. An object whose properties have the same digest is not
  * looked at any further; of the others, every property is compared by its own digest. */
@@ -22,17 +21,6 @@ static int object_digest(const BusInterface *interface, const ViewIndex *index, 
         }
         entry->digest = sink.digest ? sink.digest : 1;
         return 0;
-}
-
-/* The entry of the same object in another index, NULL if there is none. */
-static Entry *counterpart(const BusInterface *interface, const ViewIndex *index,
-        const Entry *entry)
-{
-        char path[BUS_PATH_MAX];
-
-        interface->path(entry, path);
-        return interface->find(index,
-                interface->prefix ? path_label(path, interface->prefix) : path);
 }
 
 static bool is_same(const BusInterface *interface, const Entry *old, const Entry *new)
@@ -64,7 +52,7 @@ static int announce_added(sd_bus *connection, const BusInterface *interface,
 
         for (size_t i = 0; r >= 0 && i < interface->count(new); i++) {
                 const Entry *now = interface->at(new, i);
-                const Entry *before = counterpart(interface, old, now);
+                const Entry *before = interface->counterpart(old, now);
 
                 if (before && is_same(interface, before, now))
                         continue;
@@ -84,7 +72,7 @@ static int announce_removed(sd_bus *connection, const BusInterface *interface,
         for (size_t i = 0; r >= 0 && i < interface->count(old); i++) {
                 const Entry *before = interface->at(old, i);
 
-                if (!counterpart(interface, new, before))
+                if (!interface->counterpart(new, before))
                         r = emit_removed(connection, interface, before);
         }
         return r;
@@ -130,7 +118,7 @@ static int announce_changed(sd_bus *connection, const BusInterface *interface,
 {
         for (size_t i = 0; i < interface->count(new); i++) {
                 Entry *now = interface->at(new, i);
-                Entry *before = counterpart(interface, old, now);
+                Entry *before = interface->counterpart(old, now);
                 int r;
 
                 if (!before || !is_same(interface, before, now))

@@ -123,6 +123,10 @@ int sink_hex(Sink *sink, uint32_t value, int width)
 {
         char text[16];
 
+        if (!sink->message) {
+                digest_bytes(sink, 's', &value, sizeof(value));
+                return 0;
+        }
         snprintf(text, sizeof(text), "%0*x", width, (unsigned) value);
         return sink_basic(sink, 's', text, strlen(text));
 }
@@ -156,7 +160,28 @@ int sink_device_path(Sink *sink, const PciAddress *address)
 {
         char path[BUS_PATH_MAX];
 
-        return sink_path(sink, address ? path_of_device(address, path) : BUS_PATH_NONE);
+        if (!address)
+                return sink_path(sink, BUS_PATH_NONE);
+        if (!sink->message) {
+                uint32_t parts[] = { address->domain, address->bus, address->device,
+                        address->function };
+                digest_bytes(sink, 'o', parts, sizeof(parts));
+                return 0;
+        }
+        return sink_path(sink, path_of_device(address, path));
+}
+
+int sink_group_path(Sink *sink, int64_t number)
+{
+        char path[BUS_PATH_MAX];
+
+        if (number < 0)
+                return sink_path(sink, BUS_PATH_NONE);
+        if (!sink->message) {
+                digest_bytes(sink, 'o', &number, sizeof(number));
+                return 0;
+        }
+        return sink_path(sink, path_of_group(number, path));
 }
 
 static int sink_open(Sink *sink, char type, const char *contents)

@@ -30,6 +30,7 @@ int sink_strings(Sink *sink, char *const *list) _must_check_; /* NULL is empty *
 /* All of the list in one string with "," between. */
 int sink_joined(Sink *sink, char *const *list) _must_check_;
 int sink_device_path(Sink *sink, const PciAddress *address) _must_check_; /* NULL: none */
+int sink_group_path(Sink *sink, int64_t number) _must_check_;             /* < 0: none */
 
 int sink_open_array(Sink *sink, const char *contents) _must_check_;
 int sink_open_struct(Sink *sink, const char *contents) _must_check_;

@@ -33,6 +33,17 @@ static char *make_machine(unsigned n_functions)
         return result;
 }
 
+static View *view_new(const char *config, const char *machine, int vf_index)
+{
+        View *view = fake_view_new(config, machine);
+
+        for (size_t i = 0; i < view->snapshot->n_devices; i++) {
+                view->snapshot->devices[i].inode = i + 1;
+                view->snapshot->devices[i].vf_index = vf_index;
+        }
+        return view;
+}
+
 static char *make_config(unsigned n_claims)
 {
         Buffer text = {};
@@ -96,7 +107,6 @@ static void run(unsigned n_functions)
         sd_event *event = NULL;
         sd_bus *server, *client;
         Manager manager;
-        View *view;
         Bus *bus;
 
         printf("%u functions\n", n_functions);
@@ -105,17 +115,12 @@ static void run(unsigned n_functions)
         test_pair(event, &server, &client);
         ASSERT_OK(bus_new(event, &manager, &(BusOptions){}, &bus));
         manager_set_listener(&manager, &(ManagerListener){ on_changed, bus });
-        view = fake_view_new(config, machine);
-        publish(event, client, &manager, "index of the first view", view);
+        publish(event, client, &manager, "index of the first view", view_new(config, machine, -1));
         ASSERT_OK(bus_serve(bus, server));
         publish(event, client, &manager, "a view like the last (first digests)",
-                fake_view_new(config, machine));
-        publish(event, client, &manager, "a view like the last",
-                fake_view_new(config, machine));
-        view = fake_view_new(config, machine);
-        for (size_t i = 0; i < view->snapshot->n_devices; i++)
-                view->snapshot->devices[i].vf_index = 1;
-        publish(event, client, &manager, "every function changed", view);
+                view_new(config, machine, -1));
+        publish(event, client, &manager, "a view like the last", view_new(config, machine, -1));
+        publish(event, client, &manager, "every function changed", view_new(config, machine, 0));
         get_managed_objects(event, client);
 
         bus_free(bus);
