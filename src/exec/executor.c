@@ -355,9 +355,10 @@ static int wait_for_event(const Executor *executor, uint64_t deadline)
         int milliseconds = -1;
 
         if (deadline != USEC_INFINITY) {
-                uint64_t rest = deadline > now ? (deadline - now + USEC_PER_MSEC - 1) / USEC_PER_MSEC
-                                               : 0;
+                uint64_t rest = 0;
 
+                if (deadline > now)
+                        rest = (deadline - now + USEC_PER_MSEC - 1) / USEC_PER_MSEC;
                 milliseconds = rest > INT32_MAX ? INT32_MAX : (int) rest;
         }
         if (epoll_wait(executor->epoll, &event, 1, milliseconds) < 0 && errno != EINTR)

@@ -304,16 +304,16 @@ void job_give_up(Job *job, const Operations *operations, bool killed)
         if (job->has_operation)
                 seconds = (now - job->operation.started_usec) / USEC_PER_SEC;
         report_all(job, STATE_STUCK, REASON_WORKER_TIMEOUT, -ETIMEDOUT,
-                killed ? "The step %s of %s has not come back for %" PRIu64 " s, %s holds it. Stop "
-                         "what uses the device; if it never comes back, only a reboot helps "
+                killed ? "The step %s of %s has not come back for %" PRIu64 " s, %s holds it. "
+                         "Stop what uses the device; if it never comes back, only a reboot helps "
                          "(RebootWatchdogSec=)"
-                       : "The step %s of %s had taken %" PRIu64 " s when the time of this stage was "
-                         "over, %s holds it. It goes on by itself; see \"vfio-bindctl status\"",
+                       : "The step %s of %s had taken %" PRIu64 " s when the time of this stage "
+                         "was over, %s holds it. It goes on by itself; see "
+                         "\"vfio-bindctl status\"",
                 operation_name(job), device ? PCI_ADDRESS_TEXT(&device->address) : "its group",
                 seconds, find_culprit(job, member));
         if (device)
-                save_stuck(operations, device, job->report.text[0] ? job->report.text
-                                                                   : job->physical_function_report.text);
+                save_stuck(operations, device, job->report.text);
 }
 
 void job_abandon(Job *job)

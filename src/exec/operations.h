@@ -11,7 +11,7 @@ typedef enum OperationType {
         OPERATION_LOCK_GROUP,     /* number: group; waits; held until unlocked or the process ends */
         OPERATION_UNLOCK_GROUP,   /* number: group */
         OPERATION_LOAD_MODULE,    /* text: module or driver name, "-" and "_" alike; -ENOENT: none */
-        OPERATION_LOAD_HOST_DRIVERS, /* the modules that its modalias names; *ret_text: names of the
+        OPERATION_LOAD_HOST_DRIVERS, /* the modules that its modalias names; *ret_text: names of
                                       * host drivers that could take it, one a line, NULL: none */
         OPERATION_READ_DRIVER,    /* *ret_text: driver name, NULL = no driver link */
         OPERATION_READ_OVERRIDE,  /* *ret_text: NULL = none */

@@ -104,15 +104,15 @@ static bool is_own_bookkeeping(OperationType type)
 bool transaction_stop_operation(Transaction *transaction, const Member *member,
         OperationType type, int error)
 {
+        if (error == -ENODEV)
+                return transaction_stop(transaction, member, STATE_FAILED, REASON_ABSENT, error,
+                        "It was removed or replaced while it was worked on. What stands in its "
+                        "place is judged anew");
         if (is_own_bookkeeping(type))
                 return transaction_stop(transaction, member, STATE_FAILED, REASON_ROLLED_BACK,
                         error, "/run/vfio-bindd could not be used (%s: %s). Make room on /run and "
                         "see that it is writable, then run \"vfio-bindctl apply\"",
                         operation_type_to_string(type), strerror(-error));
-        if (error == -ENODEV)
-                return transaction_stop(transaction, member, STATE_FAILED, REASON_ABSENT, error,
-                        "It was removed or replaced while it was worked on. What stands in its "
-                        "place is judged anew");
         if (error == -EPERM || error == -EACCES)
                 return transaction_stop(transaction, member, STATE_FAILED, REASON_PROBE_FAILED,
                         error, "The kernel forbids it (%s: %s). See that /sys is writable, then "

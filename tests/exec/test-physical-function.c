@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* autoprobe and the number of VFs of a physical function. */
+#include <errno.h>
+
+#include "lib/test.h"
+#include "scenarios.h"
+#include "util/strings.h"
+
+#define PF "0000:06:00.0"
+
+static const char *const machine =
+        "0000:06:00.0 id=8086:10c9 class=020000 group=20 driver=igb vfs=7 autoprobe=1\n";
+
+typedef struct Run {
+        Config *config;
+        TextMachine machine;
+        PhysicalFunctionPlan plan;
+        FakeKernel *kernel;
+        FakeFunction *pf;
+        PhysicalFunctionReport report;
+} Run;
+
+static void run_done(Run *run)
+{
+        run->kernel = fake_kernel_free(run->kernel);
+        text_machine_done(&run->machine);
+        run->config = config_free(run->config);
+}
+#define _cleanup_run_ _cleanup_(run_done)
+
+static void prepare(Run *run, bool autoprobe_off, unsigned num_vfs)
+{
+        ASSERT_OK(config_new(&run->config));
+        text_machine_parse(machine, run->config, &run->machine);
+        run->plan = (PhysicalFunctionPlan){
+                .device = &run->machine.snapshot->devices[0],
+                .autoprobe_off = autoprobe_off,
+                .set_num_vfs = num_vfs > 0,
+                .num_vfs = num_vfs,
+                .state = STATE_PENDING,
+        };
+        run->kernel = fake_kernel_new(run->machine.snapshot);
+        run->kernel->keep_trace = true;
+        run->pf = fake_kernel_function(run->kernel, PF);
+}
+
+static void carry_out(Run *run)
+{
+        TransactionOptions options = { .stage = STAGE_RUNTIME, .config_digest = "digest" };
+        Operations operations;
+
+        fake_kernel_operations(run->kernel, &operations);
+        ASSERT_OK(physical_function_run(&run->plan, &options, &operations, &run->report));
+        ASSERT_TRUE(!run->kernel->locked[20]);
+}
+
+static void expect(const Run *run, State state, Reason reason, const char *text)
+{
+        ASSERT_STREQ(state_to_string(run->report.state), state_to_string(state));
+        ASSERT_STREQ(reason_to_string(run->report.reason), reason_to_string(reason));
+        ASSERT_CONTAINS(run->report.text, text);
+}
+
+static void test_set_up(void)
+{
+        _cleanup_run_ Run run = {};
+
+        prepare(&run, true, 4);
+        carry_out(&run);
+        expect(&run, STATE_BOUND, REASON_NONE, "");
+        /* the order matters: no VF may come while autoprobe is on */
+        ASSERT_STREQ(run.kernel->trace,
+                "lock-group 20\n"
+                "load-record 0000:06:00.0\n"
+                "read-autoprobe 0000:06:00.0 = 1\n"
+                "read-driver 0000:06:00.0 = igb\n"
+                "save-original 0000:06:00.0\n"
+                "write-autoprobe 0000:06:00.0 0\n"
+                "read-autoprobe 0000:06:00.0 = 0\n"
+                "read-num-vfs 0000:06:00.0 = 0\n"
+                "read-driver 0000:06:00.0 = igb\n"
+                "write-num-vfs 0000:06:00.0 4\n"
+                "read-num-vfs 0000:06:00.0 = 4\n"
+                "unlock-group 20\n");
+        ASSERT_STREQ(run.pf->record.original_autoprobe, "1");
+        ASSERT_STREQ(run.pf->record.original_driver, "igb");
+}
+
+static void test_restore(void)
+{
+        _cleanup_run_ Run run = {};
+
+        prepare(&run, true, 0);
+        carry_out(&run);
+        ASSERT_EQ(run.pf->autoprobe, 0);
+        run.plan.autoprobe_off = false;
+        run.plan.autoprobe_restore = true;
+        carry_out(&run);
+        expect(&run, STATE_BOUND, REASON_NONE, "");
+        ASSERT_EQ(run.pf->autoprobe, 1);
+        ASSERT_TRUE(!run.pf->record.has_original);
+}
+
+static void test_restore_nothing(void)
+{
+        _cleanup_run_ Run run = {};
+
+        /* it was off before us: nothing was recorded, nothing is written */
+        prepare(&run, true, 0);
+        run.pf->autoprobe = 0;
+        carry_out(&run);
+        run.plan.autoprobe_off = false;
+        run.plan.autoprobe_restore = true;
+        carry_out(&run);
+        ASSERT_EQ(run.pf->autoprobe, 0);
+        ASSERT_TRUE(!strstr(run.kernel->trace, "write-"));
+}
+
+static void test_joins_original(void)
+{
+        _cleanup_run_ Run run = {};
+
+        prepare(&run, true, 0);
+        run.pf->record = (FakeRecord){ .has_original = true, .original_driver = "older",
+                .exists = true, .manual = MANUAL_BOUND };
+        carry_out(&run);
+        ASSERT_STREQ(run.pf->record.original_driver, "older");
+        ASSERT_STREQ(run.pf->record.original_autoprobe, "1");
+        ASSERT_EQ(run.pf->record.manual, MANUAL_BOUND);
+}
+
+static void test_not_from_another_number(void)
+{
+        _cleanup_run_ Run run = {};
+
+        prepare(&run, false, 4);
+        run.pf->num_vfs = 2;
+        carry_out(&run);
+        expect(&run, STATE_REFUSED, REASON_NUMVFS_DIFFERS, "2 virtual functions");
+        ASSERT_EQ(run.pf->num_vfs, 2);
+}
+
+static void test_already_there(void)
+{
+        _cleanup_run_ Run run = {};
+
+        prepare(&run, false, 4);
+        run.pf->num_vfs = 4;
+        carry_out(&run);
+        expect(&run, STATE_BOUND, REASON_NONE, "");
+        ASSERT_TRUE(!strstr(run.kernel->trace, "write-"));
+}
+
+static void test_fewer(void)
+{
+        _cleanup_run_ Run run = {};
+
+        prepare(&run, false, 4);
+        run.pf->possible_vfs = 3;
+        carry_out(&run);
+        expect(&run, STATE_FAILED, REASON_VFS_FEWER_THAN_ASKED, "3 came");
+        /* remembered, so that it is not tried again by itself */
+        ASSERT_EQ(run.pf->record.state, STATE_FAILED);
+        ASSERT_STREQ(run.pf->record.config_digest, "digest");
+
+        run.pf->num_vfs = 0;
+        run.pf->possible_vfs = 7;
+        carry_out(&run);
+        expect(&run, STATE_BOUND, REASON_NONE, "");
+        ASSERT_EQ(run.pf->record.state, STATE_UNCLAIMED);
+}
+
+static void test_no_driver(void)
+{
+        _cleanup_run_ Run run = {};
+
+        prepare(&run, false, 4);
+        run.pf->driver[0] = '\0';
+        carry_out(&run);
+        expect(&run, STATE_PENDING, REASON_PF_NOT_BOUND, "host driver");
+}
+
+static void test_driver_without_sriov(void)
+{
+        _cleanup_run_ Run run = {};
+
+        prepare(&run, false, 4);
+        strcpy(run.pf->driver, "vfio-pci");
+        carry_out(&run);
+        expect(&run, STATE_FAILED, REASON_SRIOV_UNSUPPORTED, "vfio-pci");
+}
+
+static void test_no_sriov(void)
+{
+        _cleanup_run_ Run run = {};
+
+        prepare(&run, true, 4);
+        run.pf->autoprobe = -1;
+        carry_out(&run);
+        expect(&run, STATE_REFUSED, REASON_SRIOV_UNSUPPORTED, "firmware");
+}
+
+static void test_too_many(void)
+{
+        _cleanup_run_ Run run = {};
+
+        prepare(&run, false, 9);
+        carry_out(&run);
+        expect(&run, STATE_FAILED, REASON_VFS_FEWER_THAN_ASKED, "cannot have 9");
+}
+
+static void fail_at(unsigned at, FakeFailure failure)
+{
+        _cleanup_run_ Run run = {};
+
+        prepare(&run, true, 4);
+        fake_kernel_inject(run.kernel, at, failure, -EIO);
+        carry_out(&run);
+        ASSERT_EQ(run.report.state, STATE_FAILED);
+        ASSERT_TRUE(run.report.text[0]);
+        ASSERT_TRUE(run.pf->num_vfs == 0 || run.pf->autoprobe == 0);
+        ASSERT_TRUE(run.pf->autoprobe == 1 || streq(run.pf->record.original_autoprobe, "1"));
+}
+
+/* Whatever fails, no VF is made while autoprobe is on, and what was changed is on record. */
+static void test_failures(void)
+{
+        /* from load-record to the last read-num-vfs */
+        for (unsigned at = 2; at <= 11; at++) {
+                fail_at(at, FAKE_FAIL_BEFORE);
+                fail_at(at, FAKE_FAIL_AFTER);
+        }
+}
+
+int main(void)
+{
+        test_set_up();
+        test_restore();
+        test_restore_nothing();
+        test_joins_original();
+        test_not_from_another_number();
+        test_already_there();
+        test_fewer();
+        test_no_driver();
+        test_driver_without_sriov();
+        test_no_sriov();
+        test_too_many();
+        test_failures();
+        return 0;
+}
