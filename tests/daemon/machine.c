@@ -177,6 +177,19 @@ static int probe(Machine *machine, const Operation *operation)
         return 0;
 }
 
+/* The driver of the PF makes them: those of machine_prepare_virtual_functions(). */
+static int write_num_vfs(Machine *machine, const Operation *operation)
+{
+        _cleanup_free_ char *functions = fake_sysfs_read(machine->tree, "virtual-functions");
+        int r;
+
+        r = write_attribute(machine, operation, "sriov_numvfs", operation->text);
+        if (r < 0)
+                return r;
+        fake_sysfs_add(machine->tree, functions ?: "");
+        return 0;
+}
+
 static int perform_record(Machine *machine, const Operation *operation)
 {
         const Host *host = &machine->host;
@@ -268,7 +281,7 @@ static int perform(void *userdata, const Operation *operation, char **ret_text)
         case OPERATION_READ_NUM_VFS:
                 return read_attribute(machine, operation, "sriov_numvfs", ret_text);
         case OPERATION_WRITE_NUM_VFS:
-                return write_attribute(machine, operation, "sriov_numvfs", operation->text);
+                return write_num_vfs(machine, operation);
         default:
                 return perform_store(machine, operation);
         }
@@ -343,6 +356,11 @@ void machine_fail(Machine *machine, const char *address, OperationType type, int
                 operation_type_to_string(type));
         (void) snprintf(text, sizeof(text), "%d", error);
         fake_sysfs_write(machine->tree, path, text);
+}
+
+void machine_prepare_virtual_functions(Machine *machine, const char *tree)
+{
+        fake_sysfs_write(machine->tree, "virtual-functions", tree);
 }
 
 void machine_close_gate(Machine *machine)

@@ -163,26 +163,6 @@ static void test_failure_is_not_repeated(void)
         fixture_done(&fixture);
 }
 
-/* A daemon that was killed in the middle left an intent: what it began is finished. */
-static void test_cut_off_transaction_is_finished(void)
-{
-        Fixture fixture;
-
-        fixture_init(&fixture, TREE, CONFIG);
-        fixture_start(&fixture);
-        fixture_settle(&fixture);
-        fixture_stop(&fixture);
-        machine_set_driver(&fixture.machine, DISK, "");
-        machine_set_driver(&fixture.machine, DISK, "nvme");
-        fake_sysfs_write(fixture.machine.tree, "run/vfio-bindd/intents/15", "bind\n");
-        fixture_start(&fixture);
-        fixture_settle(&fixture);
-        ASSERT_DRIVER(&fixture, DISK, "vfio-pci");
-        ASSERT_DEVICE(&fixture, DISK, "bound", "");
-        ASSERT_EQ(fixture.manager->n_intents, 0);
-        fixture_done(&fixture);
-}
-
 int main(void)
 {
         test_driverless_is_bound();
@@ -193,6 +173,5 @@ int main(void)
         test_one_claim_skipped();
         test_not_enabled();
         test_failure_is_not_repeated();
-        test_cut_off_transaction_is_finished();
         return EXIT_SUCCESS;
 }

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/fixture.h"
+#include "host/store.h"
+#include "util/io.h"
+
+/* Groups whose transaction a kill cut off. */
+
+#define ONE "0000:01:00.0"
+#define TWO "0000:01:00.1"
+
+#define TREE                                                                                       \
+        "0000:00:1c.0 id=8086:7ab8 class=060400 bridge driver=pcieport group=5\n"                  \
+        ONE " parent=0000:00:1c.0 id=1b36:0010 class=010802 group=14 driver=%s\n"                  \
+        TWO " parent=0000:00:1c.0 id=1b36:0010 class=010802 group=14 driver=nvme\n"
+#define CONFIG "[Claim disk]\nMatch=01:00.0\n"
+
+/* One of two was bound when it happened; the record says so no further than "binding". */
+static void leave_half_done(Fixture *fixture, const char *config)
+{
+        DeviceRecord record = {
+                .original_driver = (char *) "nvme",
+                .claim = (char *) "disk",
+                .target_driver = (char *) "vfio-pci",
+                .provenance = PROVENANCE_TAKEN,
+                .state = STATE_BINDING,
+        };
+        char tree[1024];
+        PciAddress address;
+        const Host *host;
+        uint64_t inode;
+
+        (void) snprintf(tree, sizeof(tree), TREE, "vfio-pci");
+        fixture_init(fixture, tree, config);
+        host = &fixture->machine.host;
+        inode = fake_sysfs_inode(fixture->machine.tree, ONE);
+        ASSERT_OK(pci_address_parse(ONE, &address));
+        ASSERT_OK(store_prepare(host));
+        ASSERT_OK(store_save_original(host, &address, inode, &record));
+        ASSERT_OK(store_save(host, &address, inode, &record));
+        ASSERT_OK(store_begin_intent(host, 14, "bind"));
+}
+
+static size_t count_intents(Fixture *fixture)
+{
+        _cleanup_free_ int64_t *groups = NULL;
+        size_t n;
+
+        ASSERT_OK(store_list_intents(&fixture->machine.host, &groups, &n));
+        return n;
+}
+
+static void test_finished_if_still_wanted(void)
+{
+        Fixture fixture;
+
+        leave_half_done(&fixture, CONFIG);
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DEVICE(&fixture, ONE, "bound", "");
+        ASSERT_DEVICE(&fixture, TWO, "bound", "");
+        ASSERT_DRIVER(&fixture, TWO, "vfio-pci");
+        ASSERT_EQ(count_intents(&fixture), 0);
+        ASSERT_EQ(fixture.manager->n_intents, 0);
+        fixture_done(&fixture);
+}
+
+/* Refused by now: what had been taken goes back. */
+static void test_undone_if_refused(void)
+{
+        Fixture fixture;
+
+        leave_half_done(&fixture, "[Defaults]\nExclude=01:00.1\n" CONFIG);
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, ONE, "nvme");
+        ASSERT_DRIVER(&fixture, TWO, "nvme");
+        ASSERT_EQ(count_intents(&fixture), 0);
+        fixture_done(&fixture);
+}
+
+/* Nothing is left to be done: the intent goes. */
+static void test_nothing_left(void)
+{
+        char tree[1024];
+        Fixture fixture;
+
+        (void) snprintf(tree, sizeof(tree), TREE, "nvme");
+        fixture_init(&fixture, tree, "");
+        ASSERT_OK(store_prepare(&fixture.machine.host));
+        ASSERT_OK(store_begin_intent(&fixture.machine.host, 14, "bind"));
+        ASSERT_OK(store_begin_intent(&fixture.machine.host, 99, "bind"));
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_EQ(machine_count_writes(&fixture.machine), 0);
+        ASSERT_EQ(count_intents(&fixture), 0);
+        fixture_done(&fixture);
+}
+
+/* A worker of the daemon before this one lives: it is not disturbed. */
+static void test_worker_still_lives(void)
+{
+        Fixture fixture;
+        int lock;
+
+        leave_half_done(&fixture, CONFIG);
+        lock = store_lock_group(&fixture.machine.host, 14, false);
+        ASSERT_TRUE(lock >= 0);
+        fixture_start(&fixture);
+        FIXTURE_RUN_UNTIL(&fixture, manager_view(fixture.manager));
+        fixture_event(&fixture, NULL);
+        FIXTURE_RUN_UNTIL(&fixture, fixture.n_published == 2);
+        ASSERT_EQ(machine_count_writes(&fixture.machine), 0);
+        ASSERT_EQ(fixture.manager->n_intents, 1);
+        ASSERT_DRIVER(&fixture, TWO, "nvme");
+
+        close(lock);
+        fixture_settle(&fixture);
+        ASSERT_DEVICE(&fixture, TWO, "bound", "");
+        ASSERT_EQ(fixture.manager->n_intents, 0);
+        fixture_done(&fixture);
+}
+
+int main(void)
+{
+        test_finished_if_still_wanted();
+        test_undone_if_refused();
+        test_nothing_left();
+        test_worker_still_lives();
+        return EXIT_SUCCESS;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/fixture.h"
+
+#define PF  "0000:06:00.0"
+#define VF0 "0000:06:10.0"
+#define VF1 "0000:06:10.2"
+
+#define TREE                                                                                       \
+        "driver igb\n"                                                                             \
+        "0000:00:1c.0 id=8086:7ab8 class=060400 bridge driver=pcieport group=5\n" PF               \
+        " parent=0000:00:1c.0 id=8086:10c9 class=020000 driver=igb group=20 vfs=2 offset=128 "     \
+        "stride=2 vf-device=10ca autoprobe=1\n"                                                     \
+        "file @" PF "/sriov_numvfs 0\n"
+#define VFS                                                                                        \
+        VF0 " parent=0000:00:1c.0 id=8086:10ca class=020000 group=21 pf=" PF " vf=0\n" VF1         \
+            " parent=0000:00:1c.0 id=8086:10ca class=020000 group=22 pf=" PF " vf=1\n"
+#define CONFIG "[PhysicalFunction nic]\nMatch=06:00.0\nNumVFs=2\n[Claim vfs]\nMatch=pf=nic\n"
+
+static char *read_pf(Fixture *fixture, const char *name)
+{
+        _cleanup_free_ char *directory = fake_sysfs_directory(fixture->machine.tree, PF);
+        char path[256];
+
+        (void) snprintf(path, sizeof(path), "%s/%s", directory, name);
+        return fake_sysfs_read(fixture->machine.tree, path);
+}
+
+/* Autoprobe goes off, the VFs are made, and bound without another event; only then is the boot
+ * settled. */
+static void test_vfs_are_made_and_bound(void)
+{
+        _cleanup_free_ char *autoprobe = NULL, *num_vfs = NULL;
+        Fixture fixture;
+
+        fixture_init(&fixture, TREE, CONFIG);
+        machine_prepare_virtual_functions(&fixture.machine, VFS);
+        fixture_start(&fixture);
+        FIXTURE_RUN_UNTIL(&fixture, manager_view(fixture.manager));
+        ASSERT_TRUE(!manager_view(fixture.manager)->settled);
+        FIXTURE_RUN_UNTIL(&fixture, manager_view(fixture.manager)->settled);
+        fixture_settle(&fixture);
+        ASSERT_DEVICE(&fixture, VF0, "bound", "");
+        ASSERT_DEVICE(&fixture, VF1, "bound", "");
+        ASSERT_STREQ(fixture_claim_state(&fixture, "vfs"), "bound");
+        autoprobe = read_pf(&fixture, "sriov_drivers_autoprobe");
+        num_vfs = read_pf(&fixture, "sriov_numvfs");
+        ASSERT_STREQ(autoprobe, "0");
+        ASSERT_STREQ(num_vfs, "2");
+        ASSERT_DRIVER(&fixture, PF, "igb");
+        fixture_done(&fixture);
+}
+
+/* What fails is not tried for ever. */
+static void test_failure(void)
+{
+        Fixture fixture;
+        size_t writes;
+
+        fixture_init(&fixture, TREE, CONFIG);
+        machine_fail(&fixture.machine, PF, OPERATION_WRITE_NUM_VFS, -5);
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_EQ(manager_view(fixture.manager)->plan->physical_functions[0].state, STATE_FAILED);
+        ASSERT_STREQ(fixture_claim_state(&fixture, "vfs"), "absent");
+        ASSERT_TRUE(manager_view(fixture.manager)->settled);
+        writes = machine_count_writes(&fixture.machine);
+        for (int i = 0; i < 3; i++) {
+                fixture_event(&fixture, NULL);
+                fixture_settle(&fixture);
+        }
+        ASSERT_EQ(machine_count_writes(&fixture.machine), writes);
+        fixture_done(&fixture);
+}
+
+int main(void)
+{
+        test_vfs_are_made_and_bound();
+        test_failure();
+        return EXIT_SUCCESS;
+}
