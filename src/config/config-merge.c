@@ -42,6 +42,8 @@ static int copy_match(Config *config, const Match *match, Match **ret)
         if (r < 0)
                 return r;
         r = match_parse(match->text, location, NULL, &diagnostics, ret);
+        if (r == -EINVAL && diagnostics.failed)
+                r = -ENOMEM;
         diagnostic_list_done(&diagnostics);
         /* A line that stood for its readable part only ([Defaults] Exclude=). */
         if (r == -EINVAL)

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -70,10 +69,19 @@ static int open_below(int root_fd, const char *path, int flags)
 /* Is something there, be it a link that leads nowhere? When in doubt yes: reading it will tell. */
 static bool path_exists(int root_fd, const char *path)
 {
-        struct stat status;
+        _cleanup_close_ int fd = open_below(root_fd, path, O_PATH | O_NOFOLLOW);
 
-        return fstatat(root_fd, path + 1, &status, AT_SYMLINK_NOFOLLOW) == 0 ||
-                (errno != ENOENT && errno != ENOTDIR);
+        return fd >= 0 || (fd != -ENOENT && fd != -ENOTDIR);
+}
+
+static bool is_link_to_null(int root_fd, const char *path)
+{
+        static const char null[] = "/dev/null";
+        _cleanup_close_ int fd = open_below(root_fd, path, O_PATH | O_NOFOLLOW);
+        char target[sizeof(null)];
+
+        ssize_t n = fd < 0 ? -1 : readlinkat(fd, "", target, sizeof(target));
+        return n == (ssize_t) strlen(null) && memcmp(target, null, strlen(null)) == 0;
 }
 
 static bool name_is_drop_in(const char *name)
@@ -113,7 +121,7 @@ static int list_directory(int root_fd, size_t rank, DropInList *list)
 
         _cleanup_close_ int fd =
                 open_below(root_fd, drop_in_directories[rank], O_RDONLY | O_DIRECTORY);
-        if (fd == -ENOENT)
+        if (fd == -ENOENT && !path_exists(root_fd, drop_in_directories[rank]))
                 return 0;
         if (fd < 0)
                 return fd;
@@ -260,14 +268,12 @@ static int open_file(int root_fd, const char *path, const ConfigLoadOptions *opt
         bool is_replaced)
 {
         const int flags = O_RDONLY | O_NOCTTY | O_NONBLOCK; /* a fifo must not block us */
-        char target[PATH_MAX];
 
         if (is_replaced) {
                 int fd = open(options->replace_file, flags | O_CLOEXEC);
                 return fd < 0 ? -errno : fd;
         }
-        ssize_t n = readlinkat(root_fd, path + 1, target, sizeof(target));
-        if (n == (ssize_t) strlen("/dev/null") && memcmp(target, "/dev/null", (size_t) n) == 0)
+        if (is_link_to_null(root_fd, path))
                 return -ENODATA;
         return open_below(root_fd, path, flags);
 }

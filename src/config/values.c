@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "core/plan.h"
 #include "util/parse.h"
 #include "util/strings.h"
 
@@ -40,6 +41,8 @@ static int read_driver(const char *text, Values *values, char problem[static VAL
 
         if (text[n] || n > DRIVER_NAME_MAX)
                 return complain(problem, "is no driver name");
+        if (streq(text, DETACHED_OVERRIDE))
+                return complain(problem, "is the name that no driver has; see Companions=detach");
 
         /* The module is vfio_pci, its driver vfio-pci: the kernel finds the latter only. */
         for (size_t i = 0; i < ELEMENTSOF(words); i++) {

@@ -201,7 +201,27 @@ unsigned config_needed_facts(const Config *config)
         }
         if (config->n_claims > 0)
                 facts |= SNAPSHOT_FACT_USES;
+        if (streq(config->defaults.driver, "auto")) /* for a bind without a claim */
+                facts |= SNAPSHOT_FACT_VFIO_DRIVERS;
         return facts;
+}
+
+/* A line of a [PhysicalFunction] section with its guard: another card in that place is not meant. */
+static Answer evaluate_guarded(const Match *match, const MatchContext *context,
+        const Device *device)
+{
+        Answer answer = match_evaluate(match, context, device);
+
+        if (answer != ANSWER_YES)
+                return answer;
+        switch (match_guard(match, device)) {
+        case GUARD_MISMATCH:
+                return ANSWER_NO;
+        case GUARD_UNKNOWN:
+                return ANSWER_UNKNOWN;
+        default:
+                return ANSWER_YES;
+        }
 }
 
 bool config_lookup_physical_function(const MatchContext *context, const char *name,
@@ -215,7 +235,7 @@ bool config_lookup_physical_function(const MatchContext *context, const char *na
         MatchContext inner = {.snapshot = context->snapshot, .stage = context->stage};
         Answer best = ANSWER_NO;
         for (size_t i = 0; i < function->n_matches; i++) {
-                Answer answer = match_evaluate(function->matches[i], &inner, device);
+                Answer answer = evaluate_guarded(function->matches[i], &inner, device);
 
                 if (answer == ANSWER_YES || answer == ANSWER_AMBIGUOUS) {
                         best = answer;

@@ -492,7 +492,10 @@ static void test_lookup(void)
 {
         static const char text[] = "[Claim a]\nMatch=pf=nic0\n"
                                    "[PhysicalFunction nic0]\nMatch=06:00.0\nMatch=name=x\n"
-                                   "[PhysicalFunction nic1]\nMatch=07:00.0\n";
+                                   "[PhysicalFunction nic1]\nMatch=07:00.0\n"
+                                   "[PhysicalFunction nic3]\nMatch=06:00.0 expect=8086:10c9\n"
+                                   "[PhysicalFunction nic4]\n"
+                                   "Match=06:00.0 expect-serial=0123456789abcdef\n";
         _cleanup_config_ Config *config = load(text, strlen(text));
         _cleanup_snapshot_ Snapshot *snapshot = NULL;
         MatchContext context = {.userdata = config, .lookup = config_lookup_physical_function};
@@ -506,13 +509,22 @@ static void test_lookup(void)
         ASSERT_EQ(answer, ANSWER_YES);
         ASSERT_TRUE(config_lookup_physical_function(&context, "nic1", device, &answer));
         ASSERT_EQ(answer, ANSWER_NO);
+        ASSERT_TRUE(config_lookup_physical_function(&context, "nic3", device, &answer));
+        ASSERT_EQ(answer, ANSWER_NO); /* another card stands there */
+        device->vendor = 0x8086;
+        device->device = 0x10c9;
+        ASSERT_TRUE(config_lookup_physical_function(&context, "nic3", device, &answer));
+        ASSERT_EQ(answer, ANSWER_YES);
+        ASSERT_TRUE(config_lookup_physical_function(&context, "nic4", device, &answer));
+        ASSERT_EQ(answer, ANSWER_UNKNOWN);
         device->address.bus = 9; /* its second line cannot tell yet */
         ASSERT_TRUE(config_lookup_physical_function(&context, "nic0", device, &answer));
         ASSERT_EQ(answer, ANSWER_UNKNOWN);
         ASSERT_TRUE(!config_lookup_physical_function(&context, "nic2", device, &answer));
 
         ASSERT_EQ(config_needed_facts(config),
-                SNAPSHOT_FACT_INTERFACES | SNAPSHOT_FACT_NAMES | SNAPSHOT_FACT_USES);
+                SNAPSHOT_FACT_INTERFACES | SNAPSHOT_FACT_NAMES | SNAPSHOT_FACT_SERIALS |
+                        SNAPSHOT_FACT_USES);
 }
 
 static void test_limits(void)

@@ -312,6 +312,29 @@ static void test_replacement(void)
         }
 }
 
+/* A drop-in directory that is named but not there is not the same as none. */
+static void test_directories(void)
+{
+        Config *config = NULL;
+
+        make_root();
+        put("etc/vfio-bind.conf", "[Claim a]\nMatch=01:00.0\n");
+        ASSERT_OK(unlinkat(root, "run/vfio-bind.conf.d", AT_REMOVEDIR));
+        ASSERT_OK(symlinkat("/nowhere", root, "run/vfio-bind.conf.d"));
+        ASSERT_EQ(config_load(root, &(ConfigLoadOptions){}, &config), -ENOENT);
+        ASSERT_OK(unlinkat(root, "run/vfio-bind.conf.d", 0));
+        put("run/vfio-bind.conf.d", "");
+        ASSERT_EQ(config_load(root, &(ConfigLoadOptions){}, &config), -ENOTDIR);
+        ASSERT_TRUE(!config);
+
+        /* a link is followed below the root */
+        ASSERT_OK(unlinkat(root, "run/vfio-bind.conf.d", 0));
+        ASSERT_OK(mkdirat(root, "elsewhere", 0755));
+        put("elsewhere/1.conf", "[Claim b]\nMatch=02:00.0\n");
+        ASSERT_OK(symlinkat("/elsewhere", root, "run/vfio-bind.conf.d"));
+        check(NULL, "claim a: 01:00.0\nclaim b: 02:00.0\n", "");
+}
+
 static void test_unprintable_name(void)
 {
         make_root();
@@ -332,6 +355,7 @@ int main(void)
         test_limits();
         test_owner();
         test_replacement();
+        test_directories();
         test_unprintable_name();
         return EXIT_SUCCESS;
 }

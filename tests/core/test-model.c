@@ -155,6 +155,8 @@ static void test_defaults(void)
         ASSERT_EQ(strlen(config->digest), 16);
         ASSERT_EQ(config_needed_facts(config), 0);
         ASSERT_TRUE(!config_find_claim(config, "x"));
+        ASSERT_OK(replace_string(&config->defaults.driver, "auto"));
+        ASSERT_EQ(config_needed_facts(config), SNAPSHOT_FACT_VFIO_DRIVERS);
 }
 
 /* Every field that can change a decision changes the digest, and nothing else does. */
