@@ -76,7 +76,7 @@ static const char *look_up_environment(void *userdata, const char *name)
 
 static int run_udev(void)
 {
-        log_open(IDENTIFIER, LOG_TARGET_AUTO, STAGE_RUNTIME);
+        log_open(IDENTIFIER, LOG_TARGET_AUTO, udev_stage(NULL));
         return udev_run(NULL, look_up_environment, NULL, stdout) < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 

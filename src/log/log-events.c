@@ -25,7 +25,8 @@ static Outcome outcome_of(State state)
                 return (Outcome){ LOG_NOTICE, MESSAGE_DEVICE_BOUND, "bound" };
         case STATE_DETACHED:
                 return (Outcome){ LOG_NOTICE, MESSAGE_DEVICE_DETACHED, "detached" };
-        case STATE_UNCLAIMED:
+        case STATE_UNCLAIMED: /* a virtual function that no claim takes */
+                return (Outcome){ LOG_INFO, MESSAGE_DEVICE_RELEASED, "given" };
         case STATE_RELEASED:
         case STATE_GAVE_BACK:
                 return (Outcome){ LOG_NOTICE, MESSAGE_DEVICE_RELEASED, "given back" };
@@ -135,11 +136,42 @@ static bool is_worth_a_line(const GroupPlan *group, const MemberPlan *member)
         return member->role == ROLE_SELECTED || !group_has_selected(group);
 }
 
+/* Where the plan needs no sentence of its own. */
+static void describe_reason(const MemberPlan *member, Reason reason, char *text, size_t size)
+{
+        const char *driver = member->device->driver ? member->device->driver : "no driver";
+
+        switch (reason) {
+        case REASON_NEEDS_APPLY:
+                (void) snprintf(text, size,
+                        "%s has it. Run \"vfio-bindctl apply\" to take it", driver);
+                return;
+        case REASON_DRIFTED:
+                (void) snprintf(text, size,
+                        "another program changed it, it is on %s now. Run \"vfio-bindctl apply\" "
+                        "to take it again", driver);
+                return;
+        case REASON_RECLAIM_GAVE_UP:
+                (void) snprintf(text, size,
+                        "another program takes it again and again, it is on %s now. Find out which "
+                        "one (libvirt's managed='yes', driverctl), then run \"vfio-bindctl apply\"",
+                        driver);
+                return;
+        case REASON_CLAIM_REMOVED:
+                (void) snprintf(text, size,
+                        "no claim selects it any more. Run \"vfio-bindctl apply --prune\" to give "
+                        "it back");
+                return;
+        default:
+                (void) snprintf(text, size, "%s", reason_to_string(reason));
+        }
+}
+
 static void log_member_refusal(const GroupPlan *group, const MemberPlan *member)
 {
         LogFields fields = member_fields(group, member);
         Outcome outcome = outcome_of(member->state);
-        char name[40], text[LINE_MAX_TEXT];
+        char name[40], text[LINE_MAX_TEXT], fallback[256];
         const char *sentence = member->text;
 
         if (member->state == STATE_BOUND) /* bound, yet something is to be said about it */
@@ -148,8 +180,10 @@ static void log_member_refusal(const GroupPlan *group, const MemberPlan *member)
                 fields.reason = group->reason;
                 sentence = group->text ? group->text : sentence;
         }
-        if (!sentence)
-                sentence = reason_to_string(fields.reason);
+        if (!sentence) {
+                describe_reason(member, fields.reason, fallback, sizeof(fallback));
+                sentence = fallback;
+        }
         fields.message_id = outcome.message_id;
         sentence_with_place(sentence, member_location(member), text, sizeof(text));
         log_full(outcome.level, &fields, "%s %s: %s",
@@ -200,7 +234,8 @@ void log_physical_function_plan(const PhysicalFunctionPlan *plan, bool verbose)
                 fields.message_id = MESSAGE_PF_NOT_CONFIGURED;
                 sentence_with_place(plan->text ? plan->text : reason_to_string(plan->reason),
                         plan->section ? &plan->section->location : NULL, text, sizeof(text));
-                log_full(LOG_WARNING, &fields, "%s virtual functions: %s", name, text);
+                log_full(plan->state == STATE_PENDING ? LOG_INFO : LOG_WARNING, &fields,
+                        "%s virtual functions: %s", name, text);
         }
         if (!verbose)
                 return;
@@ -262,10 +297,12 @@ static const MemberPlan *find_member(const GroupPlan *plan, const PciAddress *ad
 static void describe_success(const MemberReport *report, const char *phrase, char *text,
         size_t size)
 {
-        bool moved = report->from[0] && !streq(report->from, report->to);
+        bool bound = report->state == STATE_BOUND || report->state == STATE_DETACHED;
+        bool taken = bound && report->from[0] && !streq(report->from, report->to);
+        const char *to = report->to[0] || bound ? report->to : "the host";
 
-        (void) snprintf(text, size, "%s%s%s%s%s", phrase, report->to[0] ? " to " : "", report->to,
-                moved ? ", taken from " : "", moved ? report->from : "");
+        (void) snprintf(text, size, "%s%s%s%s%s", phrase, *to ? " to " : "", to,
+                taken ? ", taken from " : "", taken ? report->from : "");
 }
 
 static bool state_is_success(State state)
@@ -325,8 +362,8 @@ void log_physical_function_report(const PhysicalFunctionReport *report)
                         PCI_ADDRESS_TEXT(&report->address),
                         report->text[0] ? report->text : "set up.");
         else
-                log_full(LOG_WARNING, &fields, "%s virtual functions: %s",
-                        PCI_ADDRESS_TEXT(&report->address),
+                log_full(report->state == STATE_PENDING ? LOG_INFO : LOG_WARNING, &fields,
+                        "%s virtual functions: %s", PCI_ADDRESS_TEXT(&report->address),
                         report->text[0] ? report->text : reason_to_string(report->reason));
 }
 

@@ -12,13 +12,6 @@
 /* Below TimeoutStartSec= of vfio-bindd-early.service: the end is ours, and is said. */
 #define BOOT_TIMEOUT_MAX_USEC (60 * USEC_PER_SEC)
 
-/* The host driver that would create the VFs may not even be loaded now. */
-static void leave_num_vfs(Plan *plan)
-{
-        for (size_t i = 0; i < plan->n_physical_functions; i++)
-                plan->physical_functions[i].set_num_vfs = false;
-}
-
 static int carry_out(Pass *pass, const Plan *plan)
 {
         uint64_t timeout_usec = pass->config->boot_timeout_usec;
@@ -56,7 +49,7 @@ static int run(Pass *pass, const BootOptions *options)
         r = pass_plan(pass, snapshot, &request, &plan);
         if (r < 0)
                 return r;
-        leave_num_vfs(plan);
+        pass_leave_num_vfs(plan);
         log_plan(plan, plan_only);
         return plan_only || plan_is_empty(plan) ? 0 : carry_out(pass, plan);
 }

@@ -89,6 +89,20 @@ int pass_plan(const Pass *pass, Snapshot *snapshot, const PlanRequest *request, 
         return 0;
 }
 
+void pass_leave_num_vfs(Plan *plan)
+{
+        for (size_t i = 0; i < plan->n_physical_functions; i++) {
+                PhysicalFunctionPlan *pf = &plan->physical_functions[i];
+
+                pf->set_num_vfs = false;
+                if (pf->reason == REASON_PF_NOT_BOUND) {
+                        pf->reason = REASON_NONE;
+                        free(pf->text);
+                        pf->text = NULL;
+                }
+        }
+}
+
 static void log_report(const Report *report, const Plan *plan)
 {
         for (size_t i = 0; i < report->n_physical_functions; i++)

@@ -35,6 +35,10 @@ unsigned pass_facts(const Pass *pass);
 int pass_plan(const Pass *pass, Snapshot *snapshot, const PlanRequest *request, Plan **ret)
         _must_check_;
 
+/* NumVFs= is the daemon's: writing it takes the PF driver's own time, longer than a udev event may
+ * last, and early in the boot that driver is not even there. Nor is it said, then. */
+void pass_leave_num_vfs(Plan *plan);
+
 /* Carries the plan out within `timeout_usec`, logs every outcome. Returns 0 or a negative errno;
  * what came of it is in *ret. */
 int pass_execute(Pass *pass, const Plan *plan, uint64_t timeout_usec, Report **ret) _must_check_;

@@ -46,14 +46,11 @@ static void judgement_clear(Judgement *judgement)
         judgement->group = NULL;
 }
 
-/* NumVFs= takes the PF driver's own time, longer than an event may: the daemon writes it. That
- * nobody speaks of a PF's VFs any more cannot be told from a part of the machine. */
-static void leave_to_the_daemon(Plan *plan)
+/* That nobody speaks of a PF's VFs any more cannot be told from a part of the machine. */
+static void leave_autoprobe(Plan *plan)
 {
-        for (size_t i = 0; i < plan->n_physical_functions; i++) {
-                plan->physical_functions[i].set_num_vfs = false;
+        for (size_t i = 0; i < plan->n_physical_functions; i++)
                 plan->physical_functions[i].autoprobe_restore = false;
-        }
 }
 
 static bool appeared_just_now(const UdevEvent *event, const Device *device)
@@ -83,7 +80,8 @@ static int make_plan(Judgement *judgement)
         r = pass_plan(judgement->pass, judgement->snapshot, &request, &judgement->plan);
         if (r < 0)
                 return r;
-        leave_to_the_daemon(judgement->plan);
+        pass_leave_num_vfs(judgement->plan);
+        leave_autoprobe(judgement->plan);
         judgement->member = plan_find(judgement->plan, address, &judgement->group);
         return judgement->member ? 0 : -ENODEV;
 }

@@ -9,7 +9,7 @@
 #include "log/log.h"
 #include "stage/udev-internal.h"
 
-static Stage stage_of(const char *root)
+Stage udev_stage(const char *root)
 {
         /* As systemd tells an initramfs; the other ones bring no rules of ours to udev before
          * their root is there. */
@@ -47,7 +47,7 @@ int udev_run(const char *root, UdevLookup lookup, void *userdata, FILE *output)
         if (event.subject == UDEV_PCI ? event.is_synthetic : event.action == UDEV_REMOVE)
                 return 0;
 
-        r = pass_open(&pass, root, stage_of(root));
+        r = pass_open(&pass, root, udev_stage(root));
         if (r < 0 || !host_is_enabled(&pass.host))
                 return r;
         r = handle(&pass, &event, output);

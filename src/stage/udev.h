@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/pci-address.h"
+#include "core/vocabulary.h"
 #include "host/host.h"
 
 /* The udev helper: called by the rules as IMPORT{program} in the event of a PCI function that
@@ -53,6 +54,9 @@ typedef const char *(*UdevLookup)(void *userdata, const char *name);
 /* Reads the event through `lookup` (getenv). Returns 0; -EOPNOTSUPP for an event that is none of
  * ours; -EINVAL if something is missing or not shaped as udev and the kernel shape it. */
 int udev_event_parse(UdevLookup lookup, void *userdata, UdevEvent *ret) _must_check_;
+
+/* STAGE_INITRD inside an initramfs with systemd, else STAGE_RUNTIME. root NULL: this machine. */
+Stage udev_stage(const char *root);
 
 /* Handles one event; properties go to `output`. root NULL: this machine. Returns 0, refusals and
  * failures included, or a negative errno. Ends within ten seconds even if a driver does not. */

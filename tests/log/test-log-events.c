@@ -105,6 +105,43 @@ static void test_work(Capture *capture)
         expect_no_more(capture);
 }
 
+/* Reasons that the planner leaves without a sentence have one here, with a way out. */
+static void test_reasons_without_a_sentence(Capture *capture)
+{
+        MemberPlan member = { .device = &device, .role = ROLE_SELECTED, .claim = &claim,
+                .state = STATE_PENDING, .reason = REASON_NEEDS_APPLY };
+        GroupPlan group = { .number = 14, .members = &member, .n_members = 1 };
+
+        log_group_plan(&group, false);
+        expect(capture, "0000:03:00.0 (1b36:0010) waiting: nvme has it. Run \"vfio-bindctl apply\" "
+                        "to take it (/etc/vfio-bind.conf:11).\n",
+                "VFIO_BIND_REASON=needs-apply\n");
+        member.state = STATE_DRIFTED;
+        member.reason = REASON_DRIFTED;
+        log_group_plan(&group, false);
+        expect(capture, "0000:03:00.0 (1b36:0010) drifted: another program changed it, it is on "
+                        "nvme now. Run \"vfio-bindctl apply\" to take it again "
+                        "(/etc/vfio-bind.conf:11).\n",
+                "PRIORITY=4\n");
+        expect_no_more(capture);
+}
+
+static void test_given(Capture *capture)
+{
+        MemberReport reports[] = {
+                { .address = { 0, 3, 0, 0 }, .state = STATE_UNCLAIMED, .to = "nvme" },
+                { .address = { 0, 3, 0, 1 }, .state = STATE_RELEASED, .from = "vfio-pci" },
+                { .address = { 0, 3, 0, 2 }, .state = STATE_DETACHED, .from = "nvme" },
+        };
+        GroupReport report = { .number = 14, .members = reports, .n_members = 3 };
+
+        log_group_report(&report, NULL);
+        expect(capture, "MESSAGE=0000:03:00.0 given to nvme.\n", "PRIORITY=6\n");
+        expect(capture, "MESSAGE=0000:03:00.1 given back to the host.\n", "PRIORITY=5\n");
+        expect(capture, "MESSAGE=0000:03:00.2 detached, taken from nvme.\n", "PRIORITY=5\n");
+        expect_no_more(capture);
+}
+
 static void test_absent(Capture *capture)
 {
         ClaimPlan claims[] = { { .claim = &claim, .absent = true, .reason = REASON_ABSENT } };
@@ -202,6 +239,8 @@ int main(void)
         test_refusal(&capture);
         test_group_refusal(&capture);
         test_work(&capture);
+        test_reasons_without_a_sentence(&capture);
+        test_given(&capture);
         test_absent(&capture);
         test_reports(&capture);
         test_physical_functions(&capture);
