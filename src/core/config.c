@@ -206,7 +206,7 @@ unsigned config_needed_facts(const Config *config)
         return facts;
 }
 
-/* A line of a [PhysicalFunction] section with its guard: another card in that place is not meant. */
+/* A line of a [PhysicalFunction] section with its guard: another card there is not meant. */
 static Answer evaluate_guarded(const Match *match, const MatchContext *context,
         const Device *device)
 {

@@ -160,7 +160,8 @@ static void test_unreadable(void)
         char target[64];
 
         make_root();
-        put("etc/vfio-bind.conf", "[Claim a]\nMatch=01:00.0\n[PhysicalFunction n]\nMatch=02:00.0\n");
+        put("etc/vfio-bind.conf", "[Claim a]\nMatch=01:00.0\n"
+                                  "[PhysicalFunction n]\nMatch=02:00.0\n");
         ASSERT_OK(mkdirat(root, "etc/vfio-bind.conf.d/1.conf", 0755));
         check(NULL, "claim a error: 01:00.0\npf n error: 02:00.0\n",
                 "/etc/vfio-bind.conf.d/1.conf: refused: it is no regular file; every claim is out\n"
@@ -237,7 +238,8 @@ static void test_owner(void)
         check(&options, "claim a: 01:00.0\n", "");
         ASSERT_OK(fchmodat(root, "etc/vfio-bind.conf", 0664, 0));
         check(&options, "",
-                "/etc/vfio-bind.conf: refused: others than root can write it (mode 0664); every claim is out\n");
+                "/etc/vfio-bind.conf: refused: others than root can write it (mode 0664); "
+                "every claim is out\n");
         ASSERT_OK(fchmodat(root, "etc/vfio-bind.conf", 0602, 0));
         {
                 _cleanup_config_ Config *config = load(&options);
@@ -339,7 +341,8 @@ static void test_unprintable_name(void)
 {
         make_root();
         put("etc/vfio-bind.conf.d/\033\xff.conf", "[Claim a]\nMatch=01:00.0\n");
-        check(NULL, "", "/etc/vfio-bind.conf.d/??.conf: refused: unprintable file name; every claim is out\n");
+        check(NULL, "", "/etc/vfio-bind.conf.d/??.conf: refused: unprintable file name; "
+                        "every claim is out\n");
 }
 
 int main(void)

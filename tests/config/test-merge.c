@@ -34,7 +34,8 @@ static const struct {
         /* a claim that is out because of [Defaults], and the [Defaults] themselves */
         {"[Defaults]\nDriver=auto\nExclude=05:00.0\nBootTimeout=3\n[Claim a]\nMatch=01:00.0\n",
                 "[Defaults]\nDriver=no/driver\nExclude=06:00.0\n[Claim a]\nMatch=01:00.0\n",
-                "exclude: 06:00.0 | 05:00.0\nBootTimeout=3000000us\nclaim a Driver=auto: 01:00.0\n"},
+                "exclude: 06:00.0 | 05:00.0\nBootTimeout=3000000us\n"
+                "claim a Driver=auto: 01:00.0\n"},
         {"[Defaults]\nExclude=05:00.0\n", "[Defaults]\nExclude=05:00.0\nbad\n",
                 "exclude: 05:00.0\n"},
         /* good [Defaults] are taken as they are */
