@@ -129,12 +129,12 @@ static int on_name(sd_bus_message *reply, void *userdata, _unused_ sd_bus_error 
                         failure->message ? failure->message : failure->name);
                 return 0;
         }
-        /* 1 = primary owner, 4 = already owner; else somebody else has it */
+        bus->backoff = 0;
+        /* 1 = primary owner, 4 = already owner; else we are in the queue behind somebody */
         if (sd_bus_message_read(reply, "u", &answer) < 0 || (answer != 1 && answer != 4)) {
-                log_error("Another process has the name " BUS_NAME " on the bus.");
+                log_warning("Another process has the name " BUS_NAME ", waiting for it.");
                 return 0;
         }
-        bus->backoff = 0;
         log_debug("On the bus as " BUS_NAME ".");
         return 0;
 }
@@ -150,7 +150,8 @@ static int begin_service(Bus *bus, sd_bus *connection)
         r = sd_bus_match_signal_async(connection, NULL, DBUS_LOCAL_NAME, DBUS_LOCAL_PATH,
                 DBUS_LOCAL_INTERFACE, "Disconnected", on_disconnected, NULL, bus);
         if (r >= 0)
-                r = sd_bus_request_name_async(connection, NULL, BUS_NAME, 0, on_name, bus);
+                r = sd_bus_request_name_async(connection, NULL, BUS_NAME, SD_BUS_NAME_QUEUE, on_name,
+                        bus);
         if (r >= 0)
                 r = sd_bus_attach_event(connection, bus->event, SD_EVENT_PRIORITY_NORMAL);
         return r;
@@ -168,6 +169,8 @@ static int connect_now(Bus *bus)
                 r = sd_bus_set_address(connection, bus->address);
         if (r >= 0)
                 r = sd_bus_set_bus_client(connection, true);
+        if (r >= 0)
+                r = sd_bus_negotiate_fds(connection, false); /* no method takes any */
         if (r >= 0)
                 r = sd_bus_set_watch_bind(connection, true);
         if (r >= 0)

@@ -98,32 +98,50 @@ static bool is_fulfilled(Manual manual, State state)
         return state == STATE_RELEASED || state == STATE_UNCLAIMED;
 }
 
-static const char *reason_text(Manager *manager, const PciAddress *address, Reason reason)
+static const MemberPlan *shown_member(Manager *manager, const PciAddress *address)
 {
         const View *view = manager_view(manager);
-        const MemberPlan *member =
-                view && view->plan ? plan_find(view->plan, address, NULL) : NULL;
 
-        return member && member->reason == reason ? member->text : NULL;
+        return view && view->plan ? plan_find(view->plan, address, NULL) : NULL;
+}
+
+/* What became of the function of the request. Nothing may have had to be done about it: then it is
+ * as the view shows it. Returns false if it is not there any more. */
+static bool find_outcome(const Request *request, const ApplyResult *result, State *ret_state,
+        Reason *ret_reason, const char **ret_text)
+{
+        const MemberPlan *member = shown_member(request->list->manager, &request->function);
+
+        for (size_t i = 0; i < result->n; i++) {
+                if (!pci_address_equal(&result->addresses[i], &request->function))
+                        continue;
+                *ret_state = result->states[i];
+                *ret_reason = result->reasons[i];
+                *ret_text = member && member->reason == *ret_reason ? member->text : NULL;
+                return true;
+        }
+        if (!member)
+                return false;
+        *ret_state = member->state;
+        *ret_reason = member->reason;
+        *ret_text = member->text;
+        return true;
 }
 
 /* 0, or the error that the reply is to be. */
 static int judge(const Request *request, const ApplyResult *result, sd_bus_error *error)
 {
-        const PciAddress *address = &request->function;
+        const char *address = PCI_ADDRESS_TEXT(&request->function), *text;
+        Reason reason;
+        State state;
 
         if (request->manual == MANUAL_NONE)
                 return 0;
-        for (size_t i = 0; i < result->n; i++) {
-                if (!pci_address_equal(&result->addresses[i], address))
-                        continue;
-                if (is_fulfilled(request->manual, result->states[i]))
-                        return 0;
-                return bus_error_outcome(error, PCI_ADDRESS_TEXT(address), result->states[i],
-                        result->reasons[i],
-                        reason_text(request->list->manager, address, result->reasons[i]));
-        }
-        return bus_error_no_such_device(error, PCI_ADDRESS_TEXT(address));
+        if (!find_outcome(request, result, &state, &reason, &text))
+                return bus_error_no_such_device(error, address);
+        if (is_fulfilled(request->manual, state))
+                return 0;
+        return bus_error_outcome(error, address, state, reason, text);
 }
 
 static int append_results(sd_bus_message *reply, const ApplyResult *result)

@@ -444,6 +444,16 @@ static void test_outcomes(void)
                 SD_BUS_ERROR_FAILED, "0000:01:00.0 is pending");
         expect_finish_error(&f, bind_call(f.client), -EBUSY, STATE_BOUND, REASON_NONE,
                 BUS_ERROR_BUSY, NULL);
+        f.manager.nothing_to_do = true;
+        expect_finish_error(&f, bind_call(f.client), 0, STATE_BOUND, REASON_NONE,
+                BUS_ERROR_PREFIX "InUseDisplay", "it is the boot display");
+        sd_bus_message *released = call_and_finish(&f,
+                test_call_new(f.client, BUS_NAME, BUS_PREFIX_DEVICE "/pci_0000_02_00_0",
+                        BUS_INTERFACE_DEVICE, "Release", "a{sv}", 0),
+                0, STATE_RELEASED, REASON_NONE);
+        test_expect_return(released);
+        sd_bus_message_unref(released);
+
         f.manager.apply_result = -EBUSY;
         expect_error(&f, bind_call(f.client), BUS_ERROR_BUSY, NULL);
         f.manager.apply_result = -ENOENT;

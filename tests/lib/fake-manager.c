@@ -301,7 +301,7 @@ void fake_manager_finish(Manager *manager, int error, State state, Reason reason
                 for (size_t j = 0; j < plan->groups[i].n_members; j++) {
                         const MemberPlan *member = &plan->groups[i].members[j];
 
-                        if (!is_concerned(apply, &plan->groups[i], member) || result.n >= 64)
+                        if (manager->nothing_to_do || !is_concerned(apply, &plan->groups[i], member) || result.n >= 64)
                                 continue;
                         addresses[result.n] = member->device->address;
                         states[result.n] = state;

@@ -34,6 +34,7 @@ struct Manager {
         int64_t apply_result; /* if negative: refused right away */
         unsigned n_applies, n_forgotten;
         FakeApply *pending;   /* newest first */
+        bool nothing_to_do;   /* results name no function */
         /* the last request planned */
         bool planned_prune, planned_next_boot;
 };
