@@ -14,6 +14,7 @@ static inline void bus_message_unref(sd_bus_message **message)
 /* The address in an object path of a device. Returns 0, -EINVAL. */
 int client_parse_device(const char *path, PciAddress *ret) _must_check_;
 
-/* Reads what GetManagedObjects returns. Objects, interfaces and properties that are not known, and
+/* Reads the properties of the manager, as GetAll returns them, and what GetManagedObjects returns,
+ * which are the objects below it. Objects, interfaces and properties that are not known, and
  * values of another type than they should be, are passed over. Returns 0 or a negative errno. */
-int client_read_model(sd_bus_message *reply, Model **ret) _must_check_;
+int client_read_model(sd_bus_message *manager, sd_bus_message *objects, Model **ret) _must_check_;

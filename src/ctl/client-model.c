@@ -243,8 +243,6 @@ static int read_interface(sd_bus_message *message, const char *path, Reading *re
                 return read_device(message, path, reading);
         if (streq(interface, BUS_INTERFACE_CLAIM))
                 return read_claim(message, path, reading);
-        if (streq(interface, BUS_INTERFACE_MANAGER) && streq(path, BUS_ROOT))
-                return read_properties(message, read_manager_property, NULL, reading);
         return sd_bus_message_skip(message, "a{sv}");
 }
 
@@ -300,7 +298,7 @@ static int read_objects(sd_bus_message *reply, Reading *reading)
         return r < 0 ? r : resolve_claims(reading);
 }
 
-int client_read_model(sd_bus_message *reply, Model **ret)
+int client_read_model(sd_bus_message *manager, sd_bus_message *objects, Model **ret)
 {
         _cleanup_model_ Model *model = calloc(1, sizeof(Model));
         Reading reading = { .model = model };
@@ -308,7 +306,9 @@ int client_read_model(sd_bus_message *reply, Model **ret)
 
         if (!model)
                 return -ENOMEM;
-        r = read_objects(reply, &reading);
+        r = read_properties(manager, read_manager_property, NULL, &reading);
+        if (r >= 0)
+                r = read_objects(objects, &reading);
         string_list_free(reading.claim_order);
         string_list_free(reading.claim_paths);
         if (r < 0)

@@ -59,16 +59,40 @@ static int call(sd_bus *bus, sd_bus_message *message, uint64_t timeout_usec, sd_
         return r;
 }
 
-int client_get_model(sd_bus *bus, sd_bus_error *error, Model **ret)
+static int get_manager(sd_bus *bus, sd_bus_error *error, sd_bus_message **ret)
 {
-        _cleanup_bus_message_ sd_bus_message *reply = NULL;
+        sd_bus_message *message;
+        int r;
+
+        r = new_call(bus, "org.freedesktop.DBus.Properties", "GetAll", &message);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(message, "s", BUS_INTERFACE_MANAGER);
+        if (r < 0) {
+                sd_bus_message_unref(message);
+                return r;
+        }
+        return call(bus, message, 0, error, ret);
+}
+
+static int get_objects(sd_bus *bus, sd_bus_error *error, sd_bus_message **ret)
+{
         sd_bus_message *message;
         int r;
 
         r = new_call(bus, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", &message);
+        return r < 0 ? r : call(bus, message, 0, error, ret);
+}
+
+int client_get_model(sd_bus *bus, sd_bus_error *error, Model **ret)
+{
+        _cleanup_bus_message_ sd_bus_message *manager = NULL, *objects = NULL;
+        int r;
+
+        r = get_manager(bus, error, &manager);
         if (r >= 0)
-                r = call(bus, message, 0, error, &reply);
-        return r < 0 ? r : client_read_model(reply, ret);
+                r = get_objects(bus, error, &objects);
+        return r < 0 ? r : client_read_model(manager, objects, ret);
 }
 
 static int append_options(sd_bus_message *message, bool prune)

@@ -12,7 +12,7 @@
 /* *ret is NULL if there is no bus. Returns 0, -ENOMEM. */
 int client_open(sd_bus **ret) _must_check_;
 
-/* All objects, in one call. */
+/* The manager and all objects. */
 int client_get_model(sd_bus *bus, sd_bus_error *error, Model **ret) _must_check_;
 
 /* One function after "apply". */

@@ -16,6 +16,7 @@ enum {
         OPTION_JSON,
         OPTION_NO_LEGEND,
         OPTION_NO_ASK_PASSWORD,
+        OPTION_QUIET,
         OPTION_ROOT,
         OPTION_PRUNE,
         OPTION_DRY_RUN,
@@ -27,7 +28,7 @@ static const struct option long_options[] = {
         { "json", required_argument, NULL, OPTION_JSON },
         { "no-legend", no_argument, NULL, OPTION_NO_LEGEND },
         { "no-ask-password", no_argument, NULL, OPTION_NO_ASK_PASSWORD },
-        { "quiet", no_argument, NULL, 'q' },
+        { "quiet", no_argument, NULL, OPTION_QUIET },
         { "root", required_argument, NULL, OPTION_ROOT },
         { "prune", no_argument, NULL, OPTION_PRUNE },
         { "dry-run", no_argument, NULL, OPTION_DRY_RUN },
@@ -75,7 +76,7 @@ static void complain_option(const char *option, int kind)
                 complain("Unknown option %s. \"vfio-bindctl --help\" lists them.", option);
 }
 
-/* Of a wrong short option only its letter is known to be wrong. */
+/* getopt_long(3) names a wrong short option in optopt, a wrong long one by where it stands. */
 static void complain_about(char **argv, int kind)
 {
         char letter[] = { '-', (char) optopt, 0 };
@@ -104,6 +105,7 @@ static bool read_one(int option, Options *options)
                 options->no_ask_password = true;
                 return true;
         case 'q':
+        case OPTION_QUIET:
                 options->quiet = true;
                 return true;
         case OPTION_ROOT:

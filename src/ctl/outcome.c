@@ -31,6 +31,16 @@ static ExitCode state_code(const char *state)
         return EXIT_CODE_DONE;
 }
 
+/* A refusal for want of a right configuration is the configuration's fault. */
+static ExitCode device_code(const char *state, const char *reason)
+{
+        ExitCode code = state_code(state);
+
+        return code != EXIT_CODE_DONE && streq_null(reason, reason_to_string(REASON_CONFIG_ERROR))
+                ? EXIT_CODE_USAGE
+                : code;
+}
+
 static const char *text_of(const ModelDevice *device, DeviceText text)
 {
         return device ? device->text[text] : NULL;
@@ -67,14 +77,14 @@ static int format_problem(const Model *model, const PciAddress *address,
         return r < 0 ? r : format_string(ret, "%s %s: %s", subject, phrase, sentence);
 }
 
-/* Of a group that was refused, its selected functions speak; another one only if a claim with an
- * error keeps it, or the daemon says something of it alone. */
+/* Of a group that was refused, its selected functions speak and count; another one only if a claim
+ * with an error keeps it. */
 static bool speaks(const ModelDevice *device, const char *reason)
 {
         if (!device || is_any(device->text[DEVICE_ROLE], "selected", NULL))
                 return true;
         return device->claim && streq_null(device->text[DEVICE_ROLE], "excluded") &&
-                streq_null(reason, "config-error");
+                streq_null(reason, reason_to_string(REASON_CONFIG_ERROR));
 }
 
 static const char *taken_from(const ModelDevice *before, const char *driver)
@@ -135,12 +145,14 @@ int outcome_of_item(const Model *before, const Model *after, const ApplyItem *it
         const ModelDevice *device = model_find_device(after, &item->address);
         const char *phrase = "not bound";
 
-        *ret = (Outcome){ .code = state_code(item->state) };
+        *ret = (Outcome){ .code = device_code(item->state, item->reason) };
         if (ret->code == EXIT_CODE_DONE)
                 return describe_success(before, after, item, ret);
-        ret->is_problem = true;
-        if (!speaks(device, item->reason))
+        if (!speaks(device, item->reason)) {
+                *ret = (Outcome){};
                 return 0;
+        }
+        ret->is_problem = true;
         if (streq_null(item->state, "stuck"))
                 phrase = "stuck";
         else if (streq_null(item->state, "binding"))
@@ -185,12 +197,14 @@ int outcome_of_step(const Model *model, const ModelStep *step, Outcome *ret)
                 r = format_subject(&step->address, device, &subject);
                 return r < 0 ? r : describe_action(step, subject, &ret->line);
         }
-        ret->code = state_code(state);
+        ret->code = device_code(state, step->reason);
         if (ret->code == EXIT_CODE_DONE)
                 return 0;
-        ret->is_problem = true;
-        if (!speaks(device, step->reason))
+        if (!speaks(device, step->reason)) {
+                *ret = (Outcome){};
                 return 0;
+        }
+        ret->is_problem = true;
         return format_problem(model, &step->address, device,
                 streq_null(state, "stuck") ? "stuck" : "would not be bound", step->reason,
                 &ret->line);
@@ -204,13 +218,19 @@ int outcome_of_claim(const ModelClaim *claim, bool is_named, Outcome *ret)
         int r;
 
         *ret = (Outcome){ .code = state_code(state) };
+        if (is_named && streq_null(state, "disabled"))
+                ret->code = EXIT_CODE_REFUSED;
         ret->is_problem = ret->code != EXIT_CODE_DONE;
-        if (!ret->is_problem && !(is_named && is_any(state, "absent", "disabled")))
+        if (!ret->is_problem && !(is_named && streq_null(state, "absent")))
                 return 0;
         if (!text && reason)
                 text = reason_explanation(reason) ?: reason;
         r = sentence_with_place(text ?: "nothing to do", claim->file, claim->line, true, &sentence);
-        return r < 0 ? r
-                     : format_string(&ret->line, "Claim %s is %s: %s", claim->text[CLAIM_NAME],
-                               state, sentence);
+        if (r < 0)
+                return r;
+        if (ret->code == EXIT_CODE_USAGE)
+                return format_string(&ret->line, "Claim %s: %s", claim->text[CLAIM_NAME],
+                        sentence);
+        return format_string(&ret->line, "Claim %s is %s: %s", claim->text[CLAIM_NAME], state,
+                sentence);
 }

@@ -23,5 +23,5 @@ int outcome_of_item(const Model *before, const Model *after, const ApplyItem *it
 int outcome_of_step(const Model *model, const ModelStep *step, Outcome *ret) _must_check_;
 
 /* Of a claim no function of which says what is wrong with it, or that has none. `is_named`: the
- * user asked for it by name, and wants to know that it is absent. */
+ * user asked for it by name, and wants to know that it is absent or disabled. */
 int outcome_of_claim(const ModelClaim *claim, bool is_named, Outcome *ret) _must_check_;

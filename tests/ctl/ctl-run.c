@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl/ctl-run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "lib/test.h"
+#include "ctl/text.h"
+#include "util/buffer.h"
+#include "util/io.h"
+#include "util/strings.h"
+
+#define DEADLINE_USEC (30 * USEC_PER_SEC)
+#define ARGUMENTS_MAX 32
+
+static const char *program;
+
+void ctl_run_set_program(const char *path)
+{
+        program = path;
+}
+
+/* One stream of the process. */
+typedef struct Stream {
+        int ours, theirs;
+        Buffer buffer;
+        bool ended;
+        sd_event_source *source;
+} Stream;
+
+static void open_pipe(Stream *stream)
+{
+        int fds[2];
+
+        ASSERT_OK(pipe2(fds, O_CLOEXEC));
+        *stream = (Stream){ .ours = fds[0], .theirs = fds[1] };
+}
+
+static void open_terminal(Stream *stream, unsigned columns)
+{
+        struct winsize size = { .ws_row = 24, .ws_col = (unsigned short) columns };
+        struct termios attributes;
+        char name[64];
+
+        *stream = (Stream){ .ours = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC) };
+        ASSERT_TRUE(stream->ours >= 0);
+        ASSERT_OK(grantpt(stream->ours));
+        ASSERT_OK(unlockpt(stream->ours));
+        ASSERT_OK(ptsname_r(stream->ours, name, sizeof(name)));
+        stream->theirs = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+        ASSERT_TRUE(stream->theirs >= 0);
+        ASSERT_OK(ioctl(stream->theirs, TIOCSWINSZ, &size));
+        ASSERT_OK(tcgetattr(stream->theirs, &attributes));
+        cfmakeraw(&attributes);
+        ASSERT_OK(tcsetattr(stream->theirs, TCSANOW, &attributes));
+}
+
+/* A terminal whose other end was closed gives EIO. */
+static int on_readable(_unused_ sd_event_source *source, int fd, _unused_ uint32_t events,
+        void *userdata)
+{
+        Stream *stream = userdata;
+        char chunk[4096];
+        ssize_t n = read(fd, chunk, sizeof(chunk));
+
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return 0;
+        if (n > 0) {
+                buffer_append_length(&stream->buffer, chunk, (size_t) n);
+                return 0;
+        }
+        ASSERT_TRUE(n == 0 || errno == EIO);
+        stream->ended = true;
+        ASSERT_TRUE(sd_event_source_set_enabled(stream->source, SD_EVENT_OFF) >= 0);
+        return 0;
+}
+
+static void watch(Stream *stream, sd_event *event)
+{
+        (void) close(stream->theirs);
+        ASSERT_TRUE(sd_event_add_io(event, &stream->source, stream->ours, EPOLLIN, on_readable,
+                            stream) >= 0);
+}
+
+static void finish(Stream *stream, char **ret)
+{
+        sd_event_source_unref(stream->source);
+        (void) close(stream->ours);
+        ASSERT_OK(buffer_finish(&stream->buffer, ret));
+}
+
+static void execute(const char *path, const CtlRunOptions *options, const char *const *arguments,
+        int out, int err)
+{
+        const char *argv[ARGUMENTS_MAX] = { path };
+
+        for (size_t i = 0; arguments[i]; i++) {
+                ASSERT_TRUE(i + 2 < ARGUMENTS_MAX);
+                argv[i + 1] = arguments[i];
+        }
+        (void) clearenv();
+        (void) setenv("LC_ALL", "C.UTF-8", true);
+        (void) setenv("TERM", "xterm", true);
+        (void) setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", true);
+        for (size_t i = 0; options->environment && options->environment[i]; i++)
+                (void) putenv((char *) options->environment[i]);
+        if (options->out_path)
+                out = open(options->out_path, O_WRONLY | O_CLOEXEC);
+        if (dup2(out, STDOUT_FILENO) < 0 || dup2(err, STDERR_FILENO) < 0)
+                _exit(126);
+        (void) execv(path, (char **) argv);
+        _exit(127);
+}
+
+CtlRun ctl_run(const CtlRunOptions *options, const char *const *arguments)
+{
+        uint64_t deadline = now_monotonic() + DEADLINE_USEC;
+        sd_event *event = NULL;
+        Stream out, err;
+        CtlRun run = {};
+        int status;
+        pid_t pid;
+
+        if (options->event)
+                event = sd_event_ref(options->event);
+        else
+                ASSERT_TRUE(sd_event_new(&event) >= 0);
+        if (options->columns > 0)
+                open_terminal(&out, options->columns);
+        else
+                open_pipe(&out);
+        open_pipe(&err);
+        pid = fork();
+        ASSERT_TRUE(pid >= 0);
+        if (pid == 0)
+                execute(program, options, arguments, out.theirs, err.theirs);
+
+        watch(&out, event);
+        watch(&err, event);
+        while (!out.ended || !err.ended) {
+                ASSERT_TRUE(sd_event_run(event, USEC_PER_SEC) >= 0);
+                ASSERT_TRUE(now_monotonic() < deadline);
+        }
+        ASSERT_EQ(waitpid(pid, &status, 0), pid);
+        finish(&out, &run.out);
+        finish(&err, &run.err);
+        run.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+        sd_event_unref(event);
+        return run;
+}
+
+void ctl_run_done(CtlRun *run)
+{
+        free(run->out);
+        free(run->err);
+        *run = (CtlRun){};
+}
+
+size_t longest_line(const char *text)
+{
+        size_t longest = 0;
+
+        while (*text) {
+                size_t length = strcspn(text, "\n");
+                _cleanup_free_ char *line = strndup(text, length);
+                char *end = line;
+
+                ASSERT_TRUE(line);
+                for (char *p = line; *p; p++)
+                        if (*p == '\x1b')
+                                p += strcspn(p, "m");
+                        else
+                                *end++ = *p;
+                *end = '\0';
+                if (text_width(line) > longest)
+                        longest = text_width(line);
+                text += length;
+                text += *text ? 1 : 0;
+        }
+        return longest;
+}
+
+bool is_json(const char *text, const char *kind)
+{
+        static const char script[] =
+                "import json, sys\n"
+                "document = json.load(sys.stdin)\n"
+                "assert document['SchemaVersion'] == 1\n"
+                "assert document['Kind'] == sys.argv[1], document['Kind']\n";
+        int fds[2], status;
+        size_t length = strlen(text);
+        pid_t pid;
+
+        ASSERT_OK(pipe2(fds, O_CLOEXEC));
+        /* The whole text goes into the pipe before anybody reads it. */
+        ASSERT_TRUE(fcntl(fds[1], F_SETPIPE_SZ, 1 << 20) >= (int) length);
+        pid = fork();
+        ASSERT_TRUE(pid >= 0);
+        if (pid == 0) {
+                (void) dup2(fds[0], STDIN_FILENO);
+                (void) execlp("python3", "python3", "-c", script, kind, NULL);
+                _exit(127);
+        }
+        (void) close(fds[0]);
+        ASSERT_EQ(write(fds[1], text, length), length);
+        (void) close(fds[1]);
+        ASSERT_EQ(waitpid(pid, &status, 0), pid);
+        return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bus/bus.h"
+#include "ctl/ctl-run.h"
+#include "lib/bus-test.h"
+#include "lib/fake-manager.h"
+#include "lib/fake-polkit.h"
+#include "lib/fake-sysfs.h"
+#include "lib/message-bus.h"
+#include "lib/test.h"
+#include "util/strings.h"
+
+/* The program and the daemon's real D-Bus side, over a private message bus; behind it a manager
+ * that answers as the test says. */
+
+static const char config[] =
+        "claim lab-nic 0000:02:00.0\n"
+        "claim gaming-gpu 0000:01:00.0\n"
+        "claim scratch-nvme path=0000:00:1d.0/00.0\n";
+static const char machine[] =
+        "0000:01:00.0 id=10de:2482 class=030000 group=14 driver=nouveau "
+        "model=GA104_[GeForce_RTX_3070_Ti]\n"
+        "0000:01:00.1 id=10de:228b class=040300 group=14 driver=snd_hda_intel "
+        "model=GA104_High_Definition_Audio\n"
+        "0000:02:00.0 id=14e4:165f class=020000 group=75 driver=tg3 model=BCM5720\n"
+        "use 0000:02:00.0 network eno1 carries the default route\n";
+static const char machine_bound[] =
+        "0000:01:00.0 id=10de:2482 class=030000 group=14 driver=vfio-pci\n"
+        "0000:01:00.1 id=10de:228b class=040300 group=14 driver=vfio-pci\n"
+        "0000:02:00.0 id=14e4:165f class=020000 group=75 driver=tg3\n"
+        "use 0000:02:00.0 network eno1 carries the default route\n"
+        "record 0000:01:00.0 state=bound claim=gaming-gpu provenance=taken from=nouveau\n"
+        "record 0000:01:00.1 state=bound claim=gaming-gpu provenance=taken from=snd_hda_intel\n";
+
+#define USE                                                                                        \
+        "eno1 carries the default route. Stop using it and run \"vfio-bindctl apply\", or add "   \
+        "Exclude=0000:02:00.0 (/etc/vfio-bind.conf:1)."
+
+static const char *policy; /* conf/dbus/org.vfio.Bind1.conf */
+
+typedef struct Fixture {
+        MessageBus message_bus;
+        sd_event *event;
+        sd_event_source *source;
+        Manager manager;
+        Bus *bus;
+        sd_bus *client, *polkit_connection;
+        FakePolkit polkit;
+        char address[160];
+        const char *environment[3];
+        CtlRunOptions options;
+        /* what becomes of a request */
+        const char *machine_after; /* NULL: nothing changes */
+        State state;
+        Reason reason;
+        int error;
+        bool vanish; /* instead of an answer */
+        char **claims_asked;
+        bool prune_asked;
+} Fixture;
+
+static void on_changed(void *userdata, View *old, View *new)
+{
+        bus_view_changed(userdata, old, new);
+}
+
+/* Runs whenever the loop did anything else: answers what is pending. */
+static int answer(_unused_ sd_event_source *source, void *userdata)
+{
+        Fixture *f = userdata;
+
+        if (!f->manager.pending)
+                return 0;
+        string_list_free(f->claims_asked);
+        f->claims_asked = NULL;
+        ASSERT_OK(string_list_copy(f->manager.pending->claims, &f->claims_asked));
+        f->prune_asked = f->manager.pending->prune;
+        if (f->vanish) {
+                f->bus = bus_free(f->bus);
+                manager_set_listener(&f->manager, &(ManagerListener){});
+                return 0;
+        }
+        if (f->machine_after)
+                fake_manager_publish(&f->manager, fake_view_new(config, f->machine_after));
+        fake_manager_finish(&f->manager, f->error, f->state, f->reason);
+        return 0;
+}
+
+static void fixture_init_bus(Fixture *f)
+{
+        *f = (Fixture){};
+        message_bus_init(&f->message_bus, policy);
+        ASSERT_TRUE(sd_event_new(&f->event) >= 0);
+        fake_manager_init(&f->manager, f->event);
+        (void) snprintf(f->address, sizeof(f->address), "DBUS_SYSTEM_BUS_ADDRESS=%s",
+                f->message_bus.address);
+        f->environment[0] = f->address;
+        f->environment[1] = "NO_COLOR=1";
+        f->options = (CtlRunOptions){ .event = f->event, .environment = f->environment };
+}
+
+static void serve(Fixture *f, uid_t trusted)
+{
+        BusOptions options = { .address = f->message_bus.address,
+                               .bouncer = { .trusted_uid = trusted } };
+
+        ASSERT_OK(bus_new(f->event, &f->manager, &options, &f->bus));
+        manager_set_listener(&f->manager, &(ManagerListener){ on_changed, f->bus });
+        ASSERT_OK(bus_start(f->bus));
+        f->client = message_bus_client(&f->message_bus, f->event);
+        message_bus_wait_for_name(f->event, f->client, BUS_NAME, true);
+        ASSERT_TRUE(sd_event_add_post(f->event, &f->source, answer, f) >= 0);
+}
+
+static void fixture_init(Fixture *f)
+{
+        fixture_init_bus(f);
+        message_bus_start(&f->message_bus);
+        fake_manager_publish(&f->manager, fake_view_new(config, machine));
+        serve(f, getuid());
+}
+
+static void fixture_done(Fixture *f)
+{
+        sd_event_source_unref(f->source);
+        fake_polkit_done(&f->polkit);
+        bus_free(f->bus);
+        sd_bus_close_unref(f->client);
+        sd_bus_close_unref(f->polkit_connection);
+        fake_manager_done(&f->manager);
+        sd_event_unref(f->event);
+        message_bus_done(&f->message_bus);
+        string_list_free(f->claims_asked);
+}
+#define _cleanup_fixture_ _cleanup_(fixture_done)
+
+static void expect(CtlRun run, int code, const char *out, const char *err)
+{
+        if (run.code != code)
+                fprintf(stderr, "%s%s", run.out, run.err);
+        ASSERT_EQ(run.code, code);
+        ASSERT_STREQ(run.out, out);
+        ASSERT_STREQ(run.err, err);
+        ctl_run_done(&run);
+}
+
+static void test_list(void)
+{
+        _cleanup_fixture_ Fixture f;
+
+        fixture_init(&f);
+        f.options.columns = 70;
+        expect(CTL_RUN(&f.options, "list"), 0,
+                "CLAIM         STATE    GROUP  DEVICE        DRIVER         NAME\n"
+                "lab-nic       refused  75     0000:02:00.0  tg3            BCM5720\n"
+                "  in-use-network: eno1 carries the default route. Stop using it and\n"
+                "  run \"vfio-bindctl apply\", or add Exclude=0000:02:00.0\n"
+                "  (/etc/vfio-bind.conf:1).\n"
+                "gaming-gpu    pending  14     0000:01:00.0  nouveau        GA104 [GeF…\n"
+                "                              0000:01:00.1  snd_hda_intel  GA104 High…\n"
+                "  needs-apply: a host driver has it; \"vfio-bindctl apply\" takes it\n"
+                "  unless the host uses it (/etc/vfio-bind.conf:2)\n"
+                "scratch-nvme  absent   -      -             -              path=0000:…\n"
+                "\n"
+                "3 claims: 1 pending, 1 refused, 1 absent.\n",
+                "");
+        {
+                _cleanup_ctl_run_ CtlRun run = {};
+
+                f.options.columns = 0;
+                run = CTL_RUN(&f.options, "-j");
+                ASSERT_TRUE(is_json(run.out, "list"));
+                ASSERT_CONTAINS(run.out, "\"State\":\"running\",\"ConfigurationErrors\":[],"
+                                         "\"Claims\":[{\"Name\":\"lab-nic\",");
+                ASSERT_CONTAINS(run.out, "\"Source\":[\"/etc/vfio-bind.conf\",3],"
+                                         "\"Selectors\":[\"path=0000:00:1d.0/00.0\"],"
+                                         "\"Missing\":[\"path=0000:00:1d.0/00.0\"]");
+        }
+}
+
+/* From "Claims" on; what stands before tells that one is the daemon's. */
+static const char *claims_of(const CtlRun *run)
+{
+        const char *claims = strstr(run->out, "\"Claims\"");
+
+        ASSERT_TRUE(claims);
+        return claims;
+}
+
+/* The daemon and the program itself say the same of the same machine. */
+static void test_same_model(void)
+{
+        static const char same_machine[] =
+                "0000:01:00.0 id=f00d:2482 class=030000 group=14 driver=vfio-pci\n"
+                "0000:01:00.1 id=f00d:228b class=040300 group=14 driver=xhci_hcd\n"
+                "0000:02:00.0 id=f00d:165f class=ff0000 group=75 driver=tg3\n"
+                "0000:04:00.0 id=f00d:0001 class=ff0000\n";
+        static const char *const selectors[] = {
+                "0000:01:00.0", "0000:02:00.0", "0000:04:00.0", "0000:05:00.0",
+                "0000:02:00.0 expect=f00d:0001", "id=f00d:228b",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(selectors); i++) {
+                _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
+                _cleanup_fixture_ Fixture f;
+                _cleanup_free_ char *root = NULL, *line = NULL, *file = NULL;
+                _cleanup_ctl_run_ CtlRun asked = {}, seen = {};
+
+                ASSERT_OK(format_string(&line, "claim c %s\n", selectors[i]));
+                ASSERT_OK(format_string(&file, "[Claim c]\nMatch=%s\n", selectors[i]));
+                ASSERT_OK(format_string(&root, "--root=%s", fake->root));
+                fake_sysfs_add(fake, same_machine);
+                fake_sysfs_write(fake, "etc/vfio-bind.conf", file);
+
+                fixture_init_bus(&f);
+                message_bus_start(&f.message_bus);
+                fake_manager_publish(&f.manager, fake_view_new(line, same_machine));
+                serve(&f, getuid());
+                asked = CTL_RUN(&f.options, "-j");
+                seen = CTL_RUN(&f.options, "-j", root);
+                ASSERT_EQ(asked.code, 0);
+                ASSERT_EQ(seen.code, 0);
+                /* its lines are counted in another way there */
+                for (char *p = asked.out; (p = strstr(p, "vfio-bind.conf:1")); p++)
+                        p[strlen("vfio-bind.conf:")] = '2';
+                ASSERT_STREQ(claims_of(&seen), claims_of(&asked));
+        }
+}
+
+static void test_list_before_the_first_scan(void)
+{
+        _cleanup_fixture_ Fixture f;
+
+        fixture_init_bus(&f);
+        message_bus_start(&f.message_bus);
+        serve(&f, getuid());
+        expect(CTL_RUN(&f.options, "list"), 0, "0 claims.\nvfio-bindd is starting.\n", "");
+}
+
+static void test_apply(void)
+{
+        _cleanup_fixture_ Fixture f;
+
+        fixture_init(&f);
+        /* this manager gives one outcome to every function that has a claim */
+        f.machine_after = machine_bound;
+        f.state = STATE_BOUND;
+        expect(CTL_RUN(&f.options, "apply", "gaming-gpu", "--prune"), 0,
+                "0000:01:00.0 (10de:2482) bound to vfio-pci, taken from nouveau.\n"
+                "0000:01:00.1 (10de:228b) bound to vfio-pci, taken from snd_hda_intel.\n"
+                "0000:02:00.0 (14e4:165f) bound to tg3.\n",
+                "");
+        ASSERT_EQ(string_list_length(f.claims_asked), 1);
+        ASSERT_STREQ(f.claims_asked[0], "gaming-gpu");
+        ASSERT_TRUE(f.prune_asked);
+        /* nothing changes the second time */
+        f.machine_after = NULL;
+        expect(CTL_RUN(&f.options, "apply", "gaming-gpu"), 0,
+                "0000:02:00.0 (14e4:165f) bound to tg3.\n", "");
+        ASSERT_TRUE(!f.prune_asked);
+        ASSERT_EQ(f.manager.n_applies, 2);
+}
+
+static void test_apply_refused(void)
+{
+        static const struct {
+                State state;
+                Reason reason;
+                int code;
+        } cases[] = {
+                { STATE_REFUSED, REASON_IN_USE_NETWORK, 3 },
+                { STATE_FAILED, REASON_PROBE_FAILED, 1 },
+                { STATE_STUCK, REASON_WORKER_TIMEOUT, 5 },
+                { STATE_BINDING, REASON_NONE, 5 },
+        };
+        _cleanup_fixture_ Fixture f;
+
+        fixture_init(&f);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_ctl_run_ CtlRun run = {}, json = {};
+
+                f.state = cases[i].state;
+                f.reason = cases[i].reason;
+                run = CTL_RUN(&f.options, "apply", "gaming-gpu");
+                ASSERT_EQ(run.code, cases[i].code);
+                ASSERT_STREQ(run.out, "");
+                ASSERT_CONTAINS(run.err, "0000:01:00.0 (10de:2482) ");
+                if (cases[i].state == STATE_REFUSED)
+                        ASSERT_CONTAINS(run.err, "0000:02:00.0 (14e4:165f) not bound: " USE "\n");
+                json = CTL_RUN(&f.options, "apply", "-j", "gaming-gpu");
+                ASSERT_EQ(json.code, cases[i].code);
+                ASSERT_STREQ(json.err, "");
+                ASSERT_TRUE(is_json(json.out, "apply"));
+                ASSERT_CONTAINS(json.out, state_to_string(cases[i].state));
+        }
+}
+
+static void test_apply_errors(void)
+{
+        _cleanup_fixture_ Fixture f;
+
+        fixture_init(&f);
+        expect(CTL_RUN(&f.options, "apply", "gaming-gp"), 4, "",
+                "No claim gaming-gp. Did you mean gaming-gpu?\n");
+        ASSERT_EQ(f.manager.n_applies, 0);
+        f.manager.apply_result = -EBUSY;
+        expect(CTL_RUN(&f.options, "apply"), 1, "",
+                "vfio-bindd says: A group concerned is being worked on already.\n");
+        f.manager.apply_result = 0;
+        f.error = -ENOENT;
+        expect(CTL_RUN(&f.options, "apply"), 4, "",
+                "vfio-bindd says: What the request is about does not exist any more.\n");
+        f.vanish = true;
+        expect(CTL_RUN(&f.options, "apply"), 1, "",
+                "vfio-bindd went away without an answer. \"vfio-bindctl list\" shows how far it "
+                "came.\n");
+}
+
+/* A caller who is not trusted: asked for a password unless that is forbidden. */
+static void test_apply_authorization(void)
+{
+        _cleanup_fixture_ Fixture f;
+
+        fixture_init_bus(&f);
+        message_bus_start(&f.message_bus);
+        fake_manager_publish(&f.manager, fake_view_new(config, machine));
+        serve(&f, getuid() + 1);
+        f.polkit_connection = message_bus_client(&f.message_bus, f.event);
+        fake_polkit_init(&f.polkit, f.polkit_connection);
+        message_bus_wait_for_name(f.event, f.client, POLKIT_NAME, true);
+        f.state = STATE_BOUND;
+
+        f.polkit.answer = FAKE_ALLOW;
+        for (unsigned i = 0; i < 2; i++) {
+                _cleanup_ctl_run_ CtlRun run =
+                        CTL_RUN(&f.options, "apply", i == 0 ? "--quiet" : "--no-ask-password");
+
+                ASSERT_EQ(f.polkit.flags, i == 0 ? 1 : 0);
+                ASSERT_STREQ(f.polkit.action, BUS_ACTION_APPLY);
+                ASSERT_EQ(f.manager.n_applies, i + 1);
+        }
+        f.polkit.answer = FAKE_DENY;
+        {
+                _cleanup_ctl_run_ CtlRun run = CTL_RUN(&f.options, "apply");
+
+                ASSERT_EQ(run.code, 1);
+                ASSERT_CONTAINS(run.err, "Not allowed: ");
+                ASSERT_EQ(f.manager.n_applies, 2);
+        }
+        /* reading is open to all */
+        {
+                _cleanup_ctl_run_ CtlRun run = CTL_RUN(&f.options, "list");
+
+                ASSERT_EQ(run.code, 0);
+                ASSERT_EQ(f.polkit.n_asked, 3);
+        }
+}
+
+static void test_dry_run(void)
+{
+        _cleanup_fixture_ Fixture f;
+
+        fixture_init(&f);
+        expect(CTL_RUN(&f.options, "apply", "--dry-run"), 3,
+                "0000:01:00.0 (10de:2482) would be bound to vfio-pci, taken from nouveau.\n"
+                "0000:01:00.1 (10de:228b) would be bound to vfio-pci, taken from snd_hda_intel.\n",
+                "0000:02:00.0 (14e4:165f) would not be bound: " USE "\n");
+        ASSERT_TRUE(!f.manager.planned_prune);
+        expect(CTL_RUN(&f.options, "apply", "--dry-run", "--prune", "gaming-gpu"), 0,
+                "0000:01:00.0 (10de:2482) would be bound to vfio-pci, taken from nouveau.\n"
+                "0000:01:00.1 (10de:228b) would be bound to vfio-pci, taken from snd_hda_intel.\n",
+                "");
+        ASSERT_TRUE(f.manager.planned_prune);
+        ASSERT_EQ(f.manager.n_applies, 0);
+}
+
+/* A bus that could start the daemon is never asked to. */
+static void make_activatable(const MessageBus *bus, char started[static 96])
+{
+        char path[128];
+        FILE *file;
+
+        (void) snprintf(started, 96, "%s/started", bus->directory);
+        (void) snprintf(path, sizeof(path), "%s/configuration", bus->directory);
+        file = fopen(path, "we");
+        ASSERT_TRUE(file);
+        fprintf(file,
+                "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-BUS Bus Configuration "
+                "1.0//EN\"\n"
+                " \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"
+                "<busconfig><listen>%s</listen><auth>EXTERNAL</auth>"
+                "<servicedir>%s</servicedir>"
+                "<policy context=\"default\"><allow user=\"*\"/><allow own=\"*\"/>"
+                "<allow send_destination=\"*\"/><allow receive_sender=\"*\"/></policy></busconfig>\n",
+                bus->address, bus->directory);
+        ASSERT_OK(fclose(file));
+        (void) snprintf(path, sizeof(path), "%s/%s.service", bus->directory, BUS_NAME);
+        file = fopen(path, "we");
+        ASSERT_TRUE(file);
+        /* makes it, then fails, so that the bus gives up at once */
+        fprintf(file, "[D-BUS Service]\nName=%s\nExec=/bin/mkdir %s %s\n", BUS_NAME, started,
+                started);
+        ASSERT_OK(fclose(file));
+}
+
+static void test_never_starts_the_daemon(void)
+{
+        _cleanup_fixture_ Fixture f;
+        char started[96], path[128];
+
+        fixture_init_bus(&f);
+        make_activatable(&f.message_bus, started);
+        message_bus_start(&f.message_bus);
+        f.client = message_bus_client(&f.message_bus, f.event);
+        message_bus_wait_for_name(f.event, f.client, BUS_NAME, false);
+        {
+                _cleanup_ctl_run_ CtlRun list = CTL_RUN(&f.options, "list");
+                _cleanup_ctl_run_ CtlRun plan = CTL_RUN(&f.options, "apply", "--dry-run");
+                _cleanup_ctl_run_ CtlRun apply = CTL_RUN(&f.options, "apply");
+
+                ASSERT_EQ(list.code, 0);
+                ASSERT_CONTAINS(list.out, "vfio-bindd does not run: read from /sys");
+                ASSERT_TRUE(!strstr(plan.err, "does not run"));
+                ASSERT_EQ(apply.code, 1);
+                ASSERT_CONTAINS(apply.err, "vfio-bindd does not run. Start it with");
+        }
+        ASSERT_TRUE(access(started, F_OK) < 0);
+        /* whereas an ordinary call does start it */
+        sd_bus_message_unref(test_call(f.event, f.client,
+                test_call_new(f.client, BUS_NAME, BUS_ROOT, BUS_INTERFACE_MANAGER, "Reload",
+                        "")));
+        ASSERT_OK(access(started, F_OK));
+        ASSERT_OK(rmdir(started));
+        (void) snprintf(path, sizeof(path), "%s/%s.service", f.message_bus.directory, BUS_NAME);
+        ASSERT_OK(unlink(path));
+}
+
+int main(int argc, char **argv)
+{
+        ASSERT_EQ(argc, 3);
+        ctl_run_set_program(argv[1]);
+        policy = argv[2];
+        test_list();
+        test_same_model();
+        test_list_before_the_first_scan();
+        test_apply();
+        test_apply_refused();
+        test_apply_errors();
+        test_apply_authorization();
+        test_dry_run();
+        test_never_starts_the_daemon();
+        return 0;
+}
