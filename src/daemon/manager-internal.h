@@ -88,6 +88,7 @@ typedef struct Moments {
 
 typedef struct ApplyCall ApplyCall;
 typedef struct Lookup Lookup;
+typedef struct NodeMemory NodeMemory;
 
 struct Manager {
         sd_event *event;
@@ -128,6 +129,12 @@ struct Manager {
         sd_event_source *apply_deferred;
         Lookup *lookups; /* for holders of nodes */
         int64_t last_identifier;
+
+        NodeMemory *nodes; /* what the nodes of groups at rest should be */
+        size_t n_nodes;
+        sd_event_source *nodes_source; /* inotify on /dev/vfio */
+        bool nodes_touched;            /* since the last look */
+        int64_t nodes_asked;           /* the group whose holders are looked for, -1: none */
 };
 
 /* manager.c. Tests come in here, with operations of their own. */
@@ -248,3 +255,10 @@ void applies_free(Manager *manager);
 
 /* holders.c */
 void lookups_free(Manager *manager);
+
+/* nodes.c: nodes that somebody else changes. */
+void nodes_watch(Manager *manager);
+int nodes_update(Manager *manager, const View *view) _must_check_;
+/* A worker has done the group's node: what it is then is right. */
+void nodes_group_done(Manager *manager, int64_t group);
+void nodes_free(Manager *manager);

@@ -121,6 +121,7 @@ int manager_new_with_options(sd_event *event, const Host *host, const ManagerOpt
         manager->event = sd_event_ref(event);
         manager->host = host;
         manager->may_act = options->may_act;
+        manager->nodes_asked = -1;
         manager->started_usec = now_monotonic();
         manager->operations = *options->operations;
         r = prepare(manager, options);
@@ -141,6 +142,7 @@ Manager *manager_free(Manager *manager)
         sd_event_source_disable_unref(manager->deadline_timer);
         applies_free(manager);
         lookups_free(manager);
+        nodes_free(manager);
         works_free(manager);
         attempts_forget(manager);
         free(manager->arrivals);

@@ -149,6 +149,9 @@ int manager_show(Manager *manager, View *view)
         r = view_read_nodes(view, manager->host);
         if (r < 0)
                 return r;
+        r = nodes_update(manager, view);
+        if (r < 0)
+                return r;
         attempts_show(manager, view);
         view_show_work(view, manager);
         settle_update(manager, view);

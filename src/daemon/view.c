@@ -94,13 +94,19 @@ GroupPlan *view_find_group(View *view, const GroupKey *key)
         return NULL;
 }
 
-static State state_during(Action action)
+/* What is recorded as bound stays so while its node is done again. */
+static State state_during(const MemberPlan *member)
 {
-        switch (action) {
+        const DeviceRecord *record = member->device->record;
+
+        switch (member->action) {
+        case ACTION_ADOPT:
+                if (record && record->state == STATE_BOUND)
+                        return _STATE_MAX;
+                return STATE_BINDING;
         case ACTION_BIND:
         case ACTION_DETACH:
         case ACTION_HOLD:
-        case ACTION_ADOPT:
                 return STATE_BINDING;
         case ACTION_RELEASE:
         case ACTION_PROBE_HOST:
@@ -139,23 +145,25 @@ static void show_claims_pending(Plan *plan, const GroupPlan *group)
 
 static void show_group_at_work(Plan *plan, GroupPlan *group, const GroupPlan *work)
 {
-        State state = STATE_BINDING;
+        State state = _STATE_MAX;
 
         for (size_t i = 0; i < group->n_members; i++) {
                 MemberPlan *member = &group->members[i];
 
                 for (size_t j = 0; j < work->n_members; j++) {
-                        State during = state_during(work->members[j].action);
+                        State during = state_during(&work->members[j]);
 
                         if (during == _STATE_MAX ||
-                            pci_address_compare(&member->device->address,
-                                    &work->members[j].device->address) != 0)
+                            !pci_address_equal(&member->device->address,
+                                    &work->members[j].device->address))
                                 continue;
                         state = during;
                         set_outcome(&member->state, &member->reason, &member->text, during,
                                 REASON_NONE, NULL);
                 }
         }
+        if (state == _STATE_MAX)
+                return;
         set_outcome(&group->state, &group->reason, &group->text, state, REASON_NONE, NULL);
         show_claims_pending(plan, group);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "host/store.h"
@@ -206,6 +207,17 @@ static int perform_record(Machine *machine, const Operation *operation)
         }
 }
 
+/* The mode stands for owner and group too. */
+static int finish_node(Machine *machine, const Operation *operation)
+{
+        char path[64];
+
+        (void) snprintf(path, sizeof(path), "dev/vfio/%lld", (long long) operation->number);
+        if (fchmodat(machine->host.root, path, operation->node->mode, 0) < 0 && errno != ENOENT)
+                return -errno;
+        return 0;
+}
+
 static int perform_store(Machine *machine, const Operation *operation)
 {
         const Host *host = &machine->host;
@@ -217,6 +229,8 @@ static int perform_store(Machine *machine, const Operation *operation)
                 return store_end_intent(host, operation->number);
         case OPERATION_REMOVE_RECORD:
                 return store_remove(host, &operation->address);
+        case OPERATION_FINISH_NODE:
+                return finish_node(machine, operation);
         case OPERATION_LOAD_RECORD:
         case OPERATION_SAVE_ORIGINAL:
         case OPERATION_SAVE_RECORD:

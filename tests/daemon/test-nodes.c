@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "daemon/fixture.h"
+
+#define TREE                                                                                       \
+        "0000:00:1c.0 id=8086:7ab8 class=060400 bridge driver=pcieport group=5\n"                  \
+        "0000:01:00.0 parent=0000:00:1c.0 id=10de:2482 class=030000 group=14\n"                    \
+        "file sys/class/vfio/14/dev 1:3\n"                                                         \
+        "dir dev/vfio\n"
+#define CONFIG "[Claim gpu]\nMatch=01:00.0\nNodeMode=0640\n"
+#define NODE   "dev/vfio/14"
+
+static void start(Fixture *fixture)
+{
+        fixture_init(fixture, TREE, CONFIG);
+        if (mknodat(fixture->machine.host.root, NODE, S_IFCHR | 0600, makedev(1, 3)) < 0) {
+                ASSERT_EQ(errno, EPERM);
+                fixture_done(fixture);
+                TEST_SKIP("may not make a device node");
+        }
+        fixture_start(fixture);
+        fixture_settle(fixture);
+}
+
+static mode_t node_mode(Fixture *fixture)
+{
+        struct stat status;
+
+        ASSERT_OK(fstatat(fixture->machine.host.root, NODE, &status, 0));
+        return status.st_mode & 07777;
+}
+
+/* Somebody else changes it; until nothing is underway any more. */
+static void change(Fixture *fixture, mode_t mode)
+{
+        size_t published = fixture->n_published;
+
+        ASSERT_OK(fchmodat(fixture->machine.host.root, NODE, mode, 0));
+        FIXTURE_RUN_UNTIL(fixture, fixture->n_published > published);
+        while (fixture->manager->lookups || fixture->manager->works)
+                fixture_run_once(fixture, "no work on the node");
+        fixture_settle(fixture);
+}
+
+/* Set back where nobody has it open, a few times. */
+static void test_set_back(void)
+{
+        Fixture fixture;
+
+        start(&fixture);
+        ASSERT_EQ(node_mode(&fixture), 0640);
+        ASSERT_EQ(manager_view(fixture.manager)->n_nodes, 1);
+        ASSERT_EQ(manager_view(fixture.manager)->nodes[0].status.mode, 0640);
+        for (int i = 0; i < 3; i++) {
+                change(&fixture, 0600);
+                ASSERT_EQ(node_mode(&fixture), 0640);
+                ASSERT_DEVICE(&fixture, "0000:01:00.0", "bound", "");
+        }
+        change(&fixture, 0600);
+        ASSERT_EQ(node_mode(&fixture), 0600);
+        fixture_done(&fixture);
+}
+
+/* While somebody has it open it is theirs. */
+static void test_left_while_open(void)
+{
+        Fixture fixture;
+
+        start(&fixture);
+        fake_sysfs_link(fixture.machine.tree, "proc/4711/fd/9", NODE);
+        change(&fixture, 0600);
+        ASSERT_EQ(node_mode(&fixture), 0600);
+        fixture_event(&fixture, NULL);
+        fixture_settle(&fixture);
+        ASSERT_TRUE(!fixture.manager->lookups);
+
+        fake_sysfs_remove(fixture.machine.tree, "proc/4711");
+        change(&fixture, 0660);
+        ASSERT_EQ(node_mode(&fixture), 0640);
+        fixture_done(&fixture);
+}
+
+/* Given back as it was: nothing to do. */
+static void test_given_back(void)
+{
+        Fixture fixture;
+        size_t published;
+
+        start(&fixture);
+        fake_sysfs_link(fixture.machine.tree, "proc/4711/fd/9", NODE);
+        change(&fixture, 0600);
+        published = fixture.n_published;
+        change(&fixture, 0640);
+        ASSERT_EQ(node_mode(&fixture), 0640);
+        ASSERT_EQ(fixture.n_published, published + 1);
+        fixture_done(&fixture);
+}
+
+int main(void)
+{
+        test_set_back();
+        test_left_while_open();
+        test_given_back();
+        return EXIT_SUCCESS;
+}
