@@ -150,8 +150,8 @@ static int begin_service(Bus *bus, sd_bus *connection)
         r = sd_bus_match_signal_async(connection, NULL, DBUS_LOCAL_NAME, DBUS_LOCAL_PATH,
                 DBUS_LOCAL_INTERFACE, "Disconnected", on_disconnected, NULL, bus);
         if (r >= 0)
-                r = sd_bus_request_name_async(connection, NULL, BUS_NAME, SD_BUS_NAME_QUEUE, on_name,
-                        bus);
+                r = sd_bus_request_name_async(connection, NULL, BUS_NAME, SD_BUS_NAME_QUEUE,
+                        on_name, bus);
         if (r >= 0)
                 r = sd_bus_attach_event(connection, bus->event, SD_EVENT_PRIORITY_NORMAL);
         return r;

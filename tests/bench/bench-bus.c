@@ -8,9 +8,9 @@
 #include "lib/test.h"
 #include "util/buffer.h"
 
-/* How much processor time the bus takes for a large machine: to index a view, to answer GetManagedObjects (both
- * ends, over a socket pair), to find that nothing changed, and to announce
- * that every function did.
+/* How much processor time the bus takes for a large machine: to index a view, to find that nothing
+ * changed, to announce that every function did, and to answer GetManagedObjects (both ends, over a
+ * socket pair).
  *   meson test --benchmark bus --verbose */
 
 #define RUNS 5

@@ -108,12 +108,14 @@ static const char *object_of(const char *interface)
         return BUS_ROOT;
 }
 
-static void test_interface(sd_event *event, sd_bus *client, const char *program, const char *path)
+static void test_interface(sd_event *event, sd_bus *client, const char *program,
+        const char *path)
 {
         const char *file_name = strrchr(path, '/') + 1;
         _cleanup_free_ char *interface = strndup(file_name, strlen(file_name) - strlen(".xml"));
         _cleanup_free_ char *file = read_xml(path), *printed = print(program, interface);
-        _cleanup_free_ char *wanted = normalize(file, interface), *got = normalize(printed, interface);
+        _cleanup_free_ char *wanted = normalize(file, interface);
+        _cleanup_free_ char *got = normalize(printed, interface);
         _cleanup_free_ char *seen = NULL;
         _cleanup_message_ sd_bus_message *reply = NULL;
         const char *xml;

@@ -301,7 +301,9 @@ void fake_manager_finish(Manager *manager, int error, State state, Reason reason
                 for (size_t j = 0; j < plan->groups[i].n_members; j++) {
                         const MemberPlan *member = &plan->groups[i].members[j];
 
-                        if (manager->nothing_to_do || !is_concerned(apply, &plan->groups[i], member) || result.n >= 64)
+                        if (!is_concerned(apply, &plan->groups[i], member))
+                                continue;
+                        if (manager->nothing_to_do || result.n == ELEMENTSOF(states))
                                 continue;
                         addresses[result.n] = member->device->address;
                         states[result.n] = state;
