@@ -8,11 +8,12 @@
  * exec/operations-host.c is the only file that gives it the real machine. */
 
 typedef enum OperationType {
-        OPERATION_LOCK_GROUP,     /* number: group; waits; held until unlocked or the process ends */
-        OPERATION_UNLOCK_GROUP,   /* number: group */
-        OPERATION_LOAD_MODULE,    /* text: module or driver name, "-" and "_" alike; -ENOENT: none */
-        OPERATION_LOAD_HOST_DRIVERS, /* the modules that its modalias names; *ret_text: names of
-                                      * host drivers that could take it, one a line, NULL: none */
+        OPERATION_LOCK_GROUP,   /* number: group; waits; held until unlocked or the process ends */
+        OPERATION_UNLOCK_GROUP, /* number: group */
+        OPERATION_LOAD_MODULE,  /* text: module or driver name, "-" is "_"; -ENOENT: none */
+        /* loads the modules that its modalias names; *ret_text: host drivers that could take it,
+         * one a line, NULL: none */
+        OPERATION_LOAD_HOST_DRIVERS,
         OPERATION_READ_DRIVER,    /* *ret_text: driver name, NULL = no driver link */
         OPERATION_READ_OVERRIDE,  /* *ret_text: NULL = none */
         OPERATION_WRITE_OVERRIDE, /* text: NULL clears, with "\n" */

@@ -160,10 +160,10 @@ int member_unbind(const Transaction *transaction, Member *member)
 
         member->touched = true;
         r = member_perform(transaction, member, OPERATION_UNBIND, member->driver, NULL);
-        if (r == -ENODEV) {
+        if (r == -ENODEV || r == -ENOENT) {
                 char before[DRIVER_NAME_MAX];
 
-                /* not bound to it any more, or gone: the link tells */
+                /* not bound to it any more, the driver is gone, or the function: the link tells */
                 strcpy(before, member->driver);
                 r = member_read_driver(transaction, member);
                 if (r < 0)

@@ -52,29 +52,45 @@ static int bind_back(Transaction *transaction, Member *member, const char *drive
         return member_bind(transaction, member, driver);
 }
 
-int member_put_back(Transaction *transaction, Member *member, const char *driver,
-        const char *override, const char *power_control)
+static int move(Transaction *transaction, Member *member, const char *driver,
+        const char *override)
 {
         int error = 0;
 
-        note_error(&error, member_read_driver(transaction, member));
+        if (member->driver[0]) {
+                note_error(&error, unbind_ours(transaction, member));
+                /* it may have happened all the same */
+                if (error < 0)
+                        note_error(&error, member_read_driver(transaction, member));
+        }
+        if (driver[0] && !member->driver[0])
+                note_error(&error, bind_back(transaction, member, driver, override));
+        return error;
+}
+
+int member_put_back(Transaction *transaction, Member *member, const char *driver,
+        const char *override, const char *power_control)
+{
+        int error = 0, moving = 0, r;
+
+        note_error(&moving, member_read_driver(transaction, member));
         if (!streq(member->driver, driver) && !is_taken_by_host(member, driver)) {
-                if (member->driver[0])
-                        note_error(&error, unbind_ours(transaction, member));
-                /* still bound: the override goes with that driver */
-                if (member->driver[0] && !is_foreign(member))
-                        return error;
-                if (driver[0] && !member->driver[0])
-                        note_error(&error, bind_back(transaction, member, driver, override));
+                note_error(&moving, move(transaction, member, driver, override));
+                /* still on ours: the override goes with that driver */
+                if (member->driver[0] && !streq(member->driver, driver) && !is_foreign(member))
+                        return moving < 0 ? moving : -EBUSY;
         }
 
         note_error(&error, member_write_override(transaction, member, override));
         if (power_control)
                 note_error(&error, member_perform(transaction, member,
                         OPERATION_WRITE_POWER_CONTROL, power_control, NULL));
-        note_error(&error, member_read_driver(transaction, member));
-        if (error == 0 && !streq(member->driver, driver) && !is_taken_by_host(member, driver))
-                return -EBUSY;
+        r = member_read_driver(transaction, member);
+        if (r < 0)
+                return r;
+        /* the link is what counts, not what was said on the way */
+        if (!streq(member->driver, driver) && !is_taken_by_host(member, driver))
+                return moving < 0 ? moving : -EBUSY;
         return error;
 }
 

@@ -98,7 +98,50 @@ static void add_variant(FakeKernel *kernel)
         fake_kernel_add_driver(kernel, "mlx5-vfio-pci", false);
 }
 
+static void refuse_sound(FakeKernel *kernel)
+{
+        FakeFunction *sound = fake_kernel_function(kernel, "0000:01:00.1");
+
+        set_overrides(kernel);
+        set_old_override(kernel);
+        strcpy(sound->refused_by, "vfio-pci");
+        sound->refusal = -EINVAL;
+}
+
+static void refuse_virtual_function(FakeKernel *kernel)
+{
+        FakeFunction *vf = fake_kernel_function(kernel, "0000:06:10.0");
+
+        strcpy(vf->refused_by, "vfio-pci");
+        vf->refusal = -EINVAL;
+}
+
+static void refuse_release(FakeKernel *kernel)
+{
+        FakeFunction *sound = fake_kernel_function(kernel, "0000:01:00.1");
+
+        set_overrides(kernel);
+        strcpy(sound->refused_by, "snd_hda_intel");
+        sound->refusal = -EIO;
+}
+
 const Scenario scenarios[] = {
+        {
+                "undo-bind", GPU_TAKEN, GPU_PLAN, STAGE_RUNTIME, refuse_sound, true,
+        },
+        {
+                "undo-bind-virtual-function", VFS " driver=igbvf\n",
+                "0000:06:10.0 bind vfio-pci\n", STAGE_RUNTIME, refuse_virtual_function, true,
+        },
+        {
+                "undo-release",
+                GPU_BOUND
+                "record 0000:01:00.0 state=bound provenance=taken from=nouveau claim=gpu\n"
+                "record 0000:01:00.1 state=bound provenance=taken from=snd_hda_intel claim=gpu\n",
+                "0000:01:00.0 release nouveau\n"
+                "0000:01:00.1 release snd_hda_intel companion\n", STAGE_RUNTIME, refuse_release,
+                true,
+        },
         {
                 "bind-taken", GPU_TAKEN, GPU_PLAN, STAGE_RUNTIME, set_old_override,
         },

@@ -15,6 +15,7 @@ typedef struct Scenario {
         const char *plan;
         Stage stage;
         void (*prepare)(FakeKernel *kernel); /* may be NULL */
+        bool is_undone; /* it fails by itself */
 } Scenario;
 
 extern const Scenario scenarios[];
