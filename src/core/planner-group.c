@@ -100,7 +100,8 @@ static const ClaimSettings *member_settings(const Planning *planning, const Memb
 }
 
 /* Returns the settings of the group's claims (of what is asked for by hand, else the first one's;
- * that they agree is checked with the refusals), NULL if nothing is selected. Endpoints beside a selected one are companions. */
+ * that they agree is checked with the refusals), NULL if nothing is selected. Endpoints beside a
+ * selected one are companions. */
 static const ClaimSettings *classify(const Planning *planning, GroupPlan *group)
 {
         const ClaimSettings *settings = NULL;

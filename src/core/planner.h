@@ -19,7 +19,8 @@ typedef struct PlanRequest {
         /* if not NULL: work is planned only for the group of this function */
         const PciAddress *only_function;
         /* A request by hand for the whole group of *manual_function: MANUAL_BOUND binds it, with
-         * `manual_settings` in place of the claim's or [Defaults]; MANUAL_RELEASED gives it back. */
+         * `manual_settings` in place of the claim's or [Defaults]; MANUAL_RELEASED gives it
+         * back. */
         Manual manual;
         const PciAddress *manual_function;
         const ClaimSettings *manual_settings; /* MANUAL_BOUND; must outlive the plan */
