@@ -18,5 +18,5 @@ DEFINE_CLEANUP(Machine, machine_free)
 /* What is, and what waits. Returns 0, -ENOMEM. */
 int machine_model(const Machine *machine, Model **ret) _must_check_;
 
-/* What "apply" would do, for every function of the machine that is concerned. Returns 0, -ENOMEM. */
+/* What "apply" would do, for every function that is concerned. Returns 0, -ENOMEM. */
 int machine_steps(const Machine *machine, bool prune, ModelSteps *steps) _must_check_;

@@ -50,7 +50,7 @@ typedef struct Fixture {
         sd_bus *client, *polkit_connection;
         FakePolkit polkit;
         char address[160];
-        const char *environment[3];
+        const char *environment[4];
         CtlRunOptions options;
         /* what becomes of a request */
         const char *machine_after; /* NULL: nothing changes */
@@ -338,6 +338,7 @@ static void test_apply_authorization(void)
                 _cleanup_ctl_run_ CtlRun run =
                         CTL_RUN(&f.options, "apply", i == 0 ? "--quiet" : "--no-ask-password");
 
+                ASSERT_EQ(run.code, 0);
                 ASSERT_EQ(f.polkit.flags, i == 0 ? 1 : 0);
                 ASSERT_STREQ(f.polkit.action, BUS_ACTION_APPLY);
                 ASSERT_EQ(f.manager.n_applies, i + 1);
@@ -357,6 +358,29 @@ static void test_apply_authorization(void)
                 ASSERT_EQ(run.code, 0);
                 ASSERT_EQ(f.polkit.n_asked, 3);
         }
+}
+
+/* Somebody has the daemon's name and says nothing. */
+static void test_silent_daemon(void)
+{
+        _cleanup_fixture_ Fixture f;
+        sd_bus *silent;
+
+        fixture_init_bus(&f);
+        message_bus_start(&f.message_bus);
+        f.client = message_bus_client(&f.message_bus, f.event);
+        silent = message_bus_client(&f.message_bus, f.event);
+        ASSERT_TRUE(sd_bus_request_name_async(silent, NULL, BUS_NAME, 0, NULL, NULL) >= 0);
+        message_bus_wait_for_name(f.event, f.client, BUS_NAME, true);
+        ASSERT_TRUE(sd_bus_detach_event(silent) >= 0);
+
+        f.environment[2] = "SYSTEMD_BUS_TIMEOUT=200ms";
+        expect(CTL_RUN(&f.options, "list"), 5, "",
+                "Cannot ask vfio-bindd: Connection timed out.\n");
+        expect(CTL_RUN(&f.options, "apply"), 5, "",
+                "No answer from vfio-bindd. What it does goes on; \"vfio-bindctl list\" shows "
+                "it.\n");
+        sd_bus_close_unref(silent);
 }
 
 static void test_dry_run(void)
@@ -450,6 +474,7 @@ int main(int argc, char **argv)
         test_apply_refused();
         test_apply_errors();
         test_apply_authorization();
+        test_silent_daemon();
         test_dry_run();
         test_never_starts_the_daemon();
         return 0;
