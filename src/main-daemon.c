@@ -103,7 +103,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
         log_info("Reading the configuration again.");
         service_reloading(manager_view(manager));
         r = manager_reload(manager);
-        if (r < 0)
+        if (r < 0 && r != -EBADMSG) /* errors in the files are logged one by one */
                 log_error("Cannot reload, everything stays as it was: %s", strerror(-r));
         service_reloaded(manager_view(manager));
         return 0;

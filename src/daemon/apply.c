@@ -107,6 +107,12 @@ static int add_outcome(ApplyCall *call, const PciAddress *address, State state, 
         return 0;
 }
 
+static bool is_asked_for(const ApplyCall *call, const MemberPlan *member)
+{
+        return call->request.function &&
+               pci_address_equal(call->request.function, &member->device->address);
+}
+
 static int add_concerned(ApplyCall *call, const Plan *plan)
 {
         for (size_t i = 0; i < plan->n_groups; i++) {
@@ -119,7 +125,7 @@ static int add_concerned(ApplyCall *call, const Plan *plan)
                         int r;
 
                         if (member->role != ROLE_SELECTED && member->role != ROLE_COMPANION &&
-                            member->action == ACTION_NONE)
+                            member->action == ACTION_NONE && !is_asked_for(call, member))
                                 continue;
                         r = ARRAY_GROW(call->concerned, call->n_concerned);
                         if (r < 0)

@@ -177,5 +177,8 @@ int manager_reload(Manager *manager)
         if (r < 0)
                 return r;
         attempts_forget(manager);
-        return manager_reconcile(manager);
+        r = manager_reconcile(manager);
+        if (r < 0)
+                return r;
+        return manager->config->config->diagnostics.n_errors > 0 ? -EBADMSG : 0;
 }

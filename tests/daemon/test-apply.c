@@ -217,6 +217,24 @@ static void test_release_and_bind_by_hand(void)
         fixture_done(&fixture);
 }
 
+/* What is not ours has nothing to give back, and the answer says what it is. */
+static void test_release_of_what_is_not_ours(void)
+{
+        Fixture fixture;
+        Answered answered;
+        ApplyRequest release = APPLY_REQUEST_ALL;
+
+        release.manual = MANUAL_RELEASED;
+        start(&fixture, CONFIG);
+        run_request(&fixture, release, OTHER, &answered);
+        ASSERT_OK(answered.error);
+        ASSERT_EQ(answered.n, 1);
+        ASSERT_EQ(answered.states[0], STATE_UNCLAIMED);
+        ASSERT_DRIVER(&fixture, OTHER, "e1000e");
+        ASSERT_EQ(machine_count_writes(&fixture.machine), 0);
+        fixture_done(&fixture);
+}
+
 /* A function that no claim selects can be bound by hand, and stays bound. */
 static void test_bind_without_a_claim(void)
 {
@@ -355,6 +373,7 @@ int main(void)
         test_forgotten();
         test_failure_is_answered();
         test_release_and_bind_by_hand();
+        test_release_of_what_is_not_ours();
         test_bind_without_a_claim();
         test_settings_by_hand();
         test_driver_by_hand_must_be_vfio();

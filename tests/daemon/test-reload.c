@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+
 #include "daemon/fixture.h"
 #include "daemon/service.h"
 
@@ -18,6 +20,13 @@ static void reload(Fixture *fixture, const char *config)
 {
         machine_configure(&fixture->machine, config);
         ASSERT_OK(manager_reload(fixture->manager));
+        fixture_settle(fixture);
+}
+
+static void reload_with_errors(Fixture *fixture, const char *config)
+{
+        machine_configure(&fixture->machine, config);
+        ASSERT_EQ(manager_reload(fixture->manager), -EBADMSG);
         fixture_settle(fixture);
 }
 
@@ -53,7 +62,7 @@ static void test_last_good_is_kept(void)
         Fixture fixture;
 
         start(&fixture, "[Claim one]\nMatch=01:00.0\n");
-        reload(&fixture, "[Claim one]\nMatch=nonsense\n[Claim two]\nMatch=02:00.0\n");
+        reload_with_errors(&fixture, "[Claim one]\nMatch=nonsense\n[Claim two]\nMatch=02:00.0\n");
         ASSERT_DEVICE(&fixture, ONE, "bound", "");
         ASSERT_DEVICE(&fixture, TWO, "bound", "");
         ASSERT_STREQ(fixture_claim_state(&fixture, "one"), "bound");
@@ -61,7 +70,7 @@ static void test_last_good_is_kept(void)
         ASSERT_STREQ(manager_view(fixture.manager)->state, "degraded");
 
         /* and again: the last good one is not forgotten by a second bad file */
-        reload(&fixture, "[Claim one]\nMatch=more nonsense\n");
+        reload_with_errors(&fixture, "[Claim one]\nMatch=more nonsense\n");
         ASSERT_STREQ(fixture_claim_state(&fixture, "one"), "bound");
         ASSERT_DEVICE(&fixture, ONE, "bound", "");
 
