@@ -258,6 +258,8 @@ int64_t manager_apply(Manager *manager, const ApplyRequest *request, ManagerAppl
         int64_t identifier;
         int r;
 
+        if (!manager->may_act)
+                return -EROFS;
         if (count_calls(manager) >= CALLS_MAX)
                 return -EBUSY;
         r = manager_look(manager, &view);

@@ -99,8 +99,8 @@ typedef struct ApplyRequest {
  * (error 0), or with -EBUSY if a group concerned is being worked on already, -ENOENT if there is
  * no such function or claim. The work goes on if the caller is gone: the caller cancels only its
  * callback (manager_forget_apply). The request is copied.
- * Returns an identifier > 0, or a negative errno, the two above among them (done is not called
- * then). */
+ * Returns an identifier > 0, or a negative errno, the two above among them, -EROFS for a saved tree
+ * (done is not called then). */
 int64_t manager_apply(Manager *manager, const ApplyRequest *request, ManagerApplyDone done,
         void *userdata);
 void manager_forget_apply(Manager *manager, int64_t identifier);
