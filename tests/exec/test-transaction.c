@@ -430,6 +430,53 @@ static void test_record_cannot_be_saved(void)
         expect(&run, STATE_BOUND, REASON_NONE, "could not be saved");
 }
 
+/* Its group is open: without our override a host driver would be probed in it. */
+static void test_joined_stays_held(void)
+{
+        _cleanup_run_ Run run = {};
+
+        prepare(&run, "bind-joined");
+        refuse(&run, SOUND_ADDRESS, "vfio-pci", -EINVAL);
+        carry_out(&run);
+        expect(&run, STATE_FAILED, REASON_PROBE_FAILED, "does not take it");
+        ASSERT_STREQ(function(&run, SOUND_ADDRESS)->driver, "");
+        ASSERT_STREQ(function(&run, SOUND_ADDRESS)->override, "vfio-pci");
+}
+
+static void test_hotplug_pending(void)
+{
+        _cleanup_run_ Run run = {};
+
+        /* judged to the end only when the kernel is done with it */
+        prepare(&run, "bind-hotplug-window");
+        function(&run, NIC_ADDRESS)->record.exists = true;
+        function(&run, NIC_ADDRESS)->record.hotplug_pending = true;
+        carry_out(&run);
+        ASSERT_TRUE(function(&run, NIC_ADDRESS)->record.hotplug_pending);
+
+        group_report_done(&run.report);
+        function(&run, NIC_ADDRESS)->not_ready = false;
+        carry_out(&run);
+        expect(&run, STATE_BOUND, REASON_NONE, "");
+        ASSERT_TRUE(!function(&run, NIC_ADDRESS)->record.hotplug_pending);
+        ASSERT_EQ(function(&run, NIC_ADDRESS)->record.provenance, PROVENANCE_CLEAN);
+}
+
+static void test_failed_move_keeps_provenance(void)
+{
+        _cleanup_run_ Run run = {};
+
+        /* bound before and put back to that: still ours, still taken */
+        prepare(&run, "bind-other-driver");
+        refuse(&run, "0000:07:00.0", "mlx5-vfio-pci", -EIO);
+        carry_out(&run);
+        expect(&run, STATE_FAILED, REASON_PROBE_FAILED, "");
+        ASSERT_STREQ(function(&run, "0000:07:00.0")->driver, "vfio-pci");
+        ASSERT_EQ(function(&run, "0000:07:00.0")->record.provenance, PROVENANCE_TAKEN);
+        ASSERT_STREQ(function(&run, "0000:07:00.0")->record.original_driver, "mlx5_core");
+        ASSERT_TRUE(run.stand.kernel->node_is_set[31]);
+}
+
 /* The second time there is nothing to do to the machine. */
 static void test_idempotent(void)
 {
@@ -505,6 +552,9 @@ int main(void)
         test_release_finds_no_driver();
         test_probe_host_refused();
         test_record_cannot_be_saved();
+        test_joined_stays_held();
+        test_hotplug_pending();
+        test_failed_move_keeps_provenance();
         test_idempotent();
         test_round_trip();
         return 0;
