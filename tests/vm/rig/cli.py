@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-from rig import guests, qemu, runner, scenario, topology
+from rig import RigError, UnavailableError, guests, qemu, runner, scenario, topology
 from rig.guests import GUESTS, RIG_ROOT, Guest
 from rig.report import Summary
 
@@ -19,12 +19,13 @@ def main(arguments: list[str]) -> int:
     """Runs a command; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return options.command(options)
-    except (guests.BuildError, scenario.ScenarioError, topology.TopologyError) as error:
+        code: int = options.command(options)
+    except RigError as error:
         print(f"vm: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,8 +76,8 @@ def _build(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if missing := qemu.available():
-        raise scenario.ScenarioError(missing)
+    if not shutil.which(qemu.PROGRAM):
+        raise UnavailableError(f"{qemu.PROGRAM} is not installed")
     chosen = _chosen_scenarios(options.scenario)
     images = [guests.build(guest) for guest in _chosen_guests(options.guest, options.full)]
     results = options.results or Path(tempfile.mkdtemp(prefix="vfio-bindd-vm-"))

@@ -3,7 +3,7 @@
 An image is keyed by a hash of its recipe (the guest's definition and every file below
 guest/image), so a changed recipe makes a new image and an unchanged one is never made twice.
 Building happens aside and appears by one rename; a lock per guest keeps two runs from doing the
-same work; an image that a run uses is held by a shared lock on itself and not pruned.
+same work. An image that nobody has used for a week is removed when another of its guest is made.
 """
 
 from __future__ import annotations
@@ -20,11 +20,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
+
+from rig import RigError
 
 RIG_ROOT = Path(__file__).resolve().parent.parent
 GUEST_FILES = RIG_ROOT / "guest"
 RECIPE = GUEST_FILES / "image"
 DISK_SIZE = "3G"
+UNUSED_SECONDS = 7 * 24 * 3600
 
 # Not worth their space and the time to unpack them.
 UNWANTED = (
@@ -46,7 +50,7 @@ BOOTSTRAP_OPTIONS = (
 )
 
 
-class BuildError(Exception):
+class BuildError(RigError):
     """An image could not be made; the text says where its log is."""
 
 
@@ -121,8 +125,9 @@ class Image:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Keeps the image from being pruned meanwhile."""
+        """Keeps the image from being removed meanwhile, and for a week after."""
         with _locked(self.directory / "lock", fcntl.LOCK_SH):
+            (self.directory / "lock").touch()
             yield
 
 
@@ -222,18 +227,19 @@ def _build_in(guest: Guest, work: Path) -> None:
     (image / "lock").touch()
 
 
-def _logged(guest: Guest, log: object, command: list[str]) -> None:
+def _logged(guest: Guest, log: TextIO, command: list[str]) -> None:
     result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
     if result.returncode != 0:
-        path = Path(getattr(log, "name"))
+        path = Path(log.name)
         tail = "\n  ".join(path.read_text(errors="replace").splitlines()[-8:])
         raise BuildError(f"guest {guest.name}: {command[0]} failed, log in {path}:\n  {tail}")
 
 
 def _prune(guest: Guest, keep: Path) -> None:
-    """Removes images of older recipes that nobody uses."""
+    """Removes images of other recipes that nobody has used for long."""
     for old in cache_directory().glob(f"{guest.name}-*"):
-        if old == keep or not old.is_dir():
+        lock = old / "lock"
+        if old == keep or not lock.exists() or time.time() - lock.stat().st_mtime < UNUSED_SECONDS:
             continue
         with contextlib.suppress(OSError), _locked(old / "lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
             _remove_tree(old)

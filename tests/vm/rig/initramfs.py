@@ -12,6 +12,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from rig import RigError
 from rig.guests import Image
 from rig.overlay import Files
 
@@ -30,7 +31,7 @@ rm -rf --one-file-system "$root"
 _lock = threading.Lock()
 
 
-class InitramfsError(Exception):
+class InitramfsError(RigError):
     """mkinitramfs failed; the text tells what it said."""
 
 

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from rig import cpio
+from rig import RigError, cpio
 from rig.guests import GUEST_FILES
 
 Files = dict[str, cpio.Entry]
@@ -24,7 +24,7 @@ _NAME = re.compile(rb"@([A-Z][A-Z0-9_]*)@")
 _SYSTEM_UNITS = ("/usr/lib/systemd/system", "/etc/systemd/system")
 
 
-class OverlayError(Exception):
+class OverlayError(RigError):
     """A file of the scenario or tree cannot be used."""
 
 

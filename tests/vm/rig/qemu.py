@@ -13,9 +13,10 @@ import subprocess
 import time
 from pathlib import Path
 
+from rig import UnavailableError
 from rig.channel import Results
+from rig.hardware import CHANNEL_SLOT, ROOT_DISK_SLOT, Hardware
 from rig.qmp import Qmp, QmpError
-from rig.topology import CHANNEL_SLOT, ROOT_DISK_SLOT, Hardware
 
 PROGRAM = "qemu-system-x86_64"
 # Five-level page tables and SMAP cost an emulated processor a quarter of its speed.
@@ -38,17 +39,21 @@ class Machine:
     processors: int = 2
 
 
+def require(hardware: Hardware) -> None:
+    """Raises UnavailableError unless QEMU has all that the hardware is made of."""
+    for model, prop in hardware.needs:
+        known = _properties(model)
+        if known is None:
+            raise UnavailableError(f"this QEMU has no {model}")
+        if prop and f" {prop}=" not in known:
+            raise UnavailableError(f"this QEMU's {model} has no {prop}")
+
+
 @functools.cache
-def missing_feature(model: str, prop: str = "") -> str:
-    """Empty if QEMU has the device model (and its property), else what is missing."""
-    result = subprocess.run(
-        [PROGRAM, "-device", f"{model},help"], capture_output=True, text=True, check=False
-    )
-    if result.returncode != 0:
-        return f"this QEMU has no {model}"
-    if prop and f" {prop}=" not in result.stdout:
-        return f"this QEMU's {model} has no {prop}"
-    return ""
+def _properties(model: str) -> str | None:
+    command = [PROGRAM, "-device", f"{model},help"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.stdout if result.returncode == 0 else None
 
 
 def command_line(machine: Machine, directory: Path, console: str) -> list[str]:
@@ -263,10 +268,3 @@ class VirtualMachine:
             while self._process.poll() is None:
                 self.results.done = False
                 self._serve(float("inf"), 0)
-
-
-def available() -> str:
-    """Empty if QEMU can be run, else why not."""
-    path = os.environ.get("PATH", "")
-    found = any(os.access(Path(part) / PROGRAM, os.X_OK) for part in path.split(":") if part)
-    return "" if found else f"{PROGRAM} is not installed"

@@ -96,4 +96,5 @@ class Qmp:
                 raise QmpError("QEMU is gone")
             self._buffer += data
         line, _, self._buffer = self._buffer.partition(b"\n")
-        return json.loads(line)
+        message: dict[str, Any] = json.loads(line)
+        return message

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
+from rig import RigError
 from rig.channel import Results
 from rig.report import Report
 from rig.topology import Part
 
 TIERS = ("kernel", "system")
 INITRAMFS = ("list", "most", "project")
-DEFAULT_DEADLINE = {"kernel": 90, "system": 240}
+DEFAULT_DEADLINE = {"kernel": 120, "system": 420}
 
 # What a scenario.py may set; all but TIER has a default.
 SETTINGS = {
@@ -35,7 +36,7 @@ SETTINGS = {
 }
 
 
-class ScenarioError(Exception):
+class ScenarioError(RigError):
     """A scenario's own files are wrong."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import unittest
 from pathlib import Path
@@ -15,7 +16,7 @@ def built() -> guests.Image | None:
     return next(filter(None, map(guests.find, guests.GUESTS.values())), None)
 
 
-@unittest.skipIf(qemu.available(), "needs QEMU")
+@unittest.skipUnless(shutil.which(qemu.PROGRAM), "needs QEMU")
 @unittest.skipUnless(built(), "needs a guest: vm build")
 class Endings(unittest.TestCase):
     """Each kind of end gives its own readable failure."""
