@@ -52,8 +52,8 @@ def require(hardware: Hardware) -> None:
 @functools.cache
 def _properties(model: str) -> str | None:
     command = [PROGRAM, "-device", f"{model},help"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    return result.stdout if result.returncode == 0 else None
+    # Its exit status is 0 for unknown models, too.
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout or None
 
 
 def command_line(machine: Machine, directory: Path, console: str) -> list[str]:

@@ -29,6 +29,7 @@ class Options:
 
     results: Path
     tree: Path | None = None
+    tools: Path | None = None
     keep: bool = False
     jobs: int = 1
 

@@ -24,6 +24,7 @@ SETTINGS = {
     "GUESTS",
     "TOPOLOGY",
     "FILES",
+    "TOOLS",
     "TREE",
     "ENABLE",
     "UNITS",
@@ -70,6 +71,7 @@ class Scenario:
     guests: tuple[str, ...] | None
     topology: Sequence[Part]
     files: Mapping[str, object]
+    tools: tuple[str, ...]
     tree: bool
     enable: bool
     units: tuple[str, ...]
@@ -114,6 +116,7 @@ def load(folder: Path) -> Scenario:
         guests=tuple(guests) if guests is not None else None,
         topology=getattr(module, "TOPOLOGY", ()),
         files=getattr(module, "FILES", {}),
+        tools=tuple(getattr(module, "TOOLS", ())),
         tree=getattr(module, "TREE", True),
         enable=getattr(module, "ENABLE", False),
         units=tuple(getattr(module, "UNITS", ("vfio-bindd.service",))),

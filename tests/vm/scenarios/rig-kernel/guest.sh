@@ -7,6 +7,10 @@ done
 check "IOMMU groups exist" test -e /sys/kernel/iommu_groups/0
 group_members "$PAIR_0"
 assert_equal "bridge and cards are one group" "$MEMBERS" "$PAIR_BRIDGE $PAIR_0 $PAIR_1"
+group_members "$FAR_PAIR_0"
+assert_equal "so on the second root bus" "$MEMBERS" "$FAR_PAIR_BRIDGE $FAR_PAIR_0 $FAR_PAIR_1"
+group_members "$LATE"
+assert_equal "a device on its own port is alone" "$MEMBERS" "$LATE"
 assert_driver "$PAIR_0" e1000
 check "the log shows the probe" dmesg_probed "$PAIR_0"
 
