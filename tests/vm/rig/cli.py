@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--guest", action="append", choices=[*GUESTS], help="only on this guest")
     run.add_argument("--full", action="store_true", help="on all guests")
     run.add_argument("--tree", type=Path, metavar="DESTDIR", help="the installed project")
+    run.add_argument("--tools", type=Path, metavar="DIR", help="where tests/vm/tools is built")
     run.add_argument("--results", type=Path, metavar="DIR", help="where files go")
     run.add_argument("--keep", action="store_true", help="keep initramfs and drives as well")
     run.add_argument("--jobs", type=int, default=1, metavar="N", help="guests at a time")
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
                        help="whose hardware and files (rig-system)")
     shell.add_argument("--boot", metavar="BOOT", help="which of its boots (the first)")
     shell.add_argument("--tree", type=Path, metavar="DESTDIR", help="the installed project")
+    shell.add_argument("--tools", type=Path, metavar="DIR", help="where tests/vm/tools is built")
     shell.set_defaults(command=_shell)
     return parser
 
@@ -83,7 +85,9 @@ def _run(options: argparse.Namespace) -> int:
     results = options.results or Path(tempfile.mkdtemp(prefix="vfio-bindd-vm-"))
     tree = options.tree.resolve() if options.tree else None
     summary = Summary()
-    settings = runner.Options(results.resolve(), tree, options.keep, options.jobs)
+    settings = runner.Options(
+        results.resolve(), tree, options.tools, options.keep, options.jobs
+    )
     runner.run(chosen, images, settings, summary)
     return summary.finish()
 
@@ -108,7 +112,7 @@ def _shell(options: argparse.Namespace) -> int:
     image = guests.build(GUESTS[options.guest])
     this = scenario.load(SCENARIOS / options.topology)
     tree = options.tree.resolve() if options.tree else None
-    return runner.shell(image, this, options.boot, tree)
+    return runner.shell(image, this, options.boot, tree, options.tools)
 
 
 def _chosen_scenarios(names: list[str]) -> list[scenario.Scenario]:

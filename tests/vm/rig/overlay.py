@@ -10,7 +10,7 @@ import re
 import stat
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rig import RigError, cpio
@@ -143,6 +143,17 @@ def rig_files(
         "/rig/env": cpio.Entry.file("".join(f"{k}='{v}'\n" for k, v in environment.items())),
         "/rig/devices": cpio.Entry.file("".join(f"{k} {v}\n" for k, v in devices.items())),
     }
+
+
+def tool_files(folder: Path, names: Sequence[str]) -> Files:
+    """The programs of these names, built in `folder`, where every shell of the guest finds them."""
+    files: Files = {}
+    for name in names:
+        try:
+            files[f"/usr/local/bin/{name}"] = cpio.Entry.file((folder / name).read_bytes(), 0o755)
+        except OSError as error:
+            raise OverlayError(f"tool {name}: {error}") from error
+    return files
 
 
 def service_files() -> Files:

@@ -60,6 +60,7 @@ def prepare(
     tree: Path | None,
     directory: Path,
     cache: Path,
+    tools: Path | None = None,
     interactive: bool = False,
 ) -> qemu.Machine:
     """Makes everything a boot needs in `directory`; interactive ones start no script.
@@ -78,6 +79,10 @@ def prepare(
         if tree is None:
             raise UnavailableError("needs the installed project: --tree DESTDIR")
         files |= overlay.enablement(files, list(this.units))
+    if this.tools and tools is None:
+        raise UnavailableError("needs the test tools: --tools DIR")
+    if tools is not None:
+        files |= overlay.tool_files(tools, this.tools)
     if (this.folder / "files").is_dir():
         files |= overlay.from_tree(this.folder / "files", names)
     files |= overlay.from_mapping(this.files, names, this.folder)
@@ -117,13 +122,19 @@ def prepare(
     )
 
 
-def shell(image: Image, scenario: Scenario, boot_name: str | None, tree: Path | None) -> int:
+def shell(
+    image: Image,
+    scenario: Scenario,
+    boot_name: str | None,
+    tree: Path | None,
+    tools: Path | None,
+) -> int:
     """Gives a person the serial console of a guest with a scenario's files and hardware."""
     boots = {boot.name: boot for boot in scenario.boots}
     boot = boots[boot_name] if boot_name else scenario.boots[0]
     with tempfile.TemporaryDirectory(prefix="vfio-bindd-vm-") as temporary, image.held():
         directory = Path(temporary)
-        machine = prepare(scenario, boot, image, tree, directory, directory, interactive=True)
+        machine = prepare(scenario, boot, image, tree, directory, directory, tools, True)
         with qemu.VirtualMachine(machine, directory, interactive=True) as guest:
             guest.interact()
     return 0
@@ -163,7 +174,9 @@ def _run_boot(
 ) -> Results | None:
     """Runs one boot; None if it could not be."""
     try:
-        machine = prepare(scenario, boot, image, options.tree, directory, options.results)
+        machine = prepare(
+            scenario, boot, image, options.tree, directory, options.results, options.tools
+        )
     except UnavailableError as error:
         report.skip("boot", str(error))
         return None

@@ -56,6 +56,13 @@ class Trees(unittest.TestCase):
         with self.assertRaises(overlay.OverlayError):
             overlay.substituted(b"@NVME_Z@", {"NVME_A": ""})
 
+    def test_tools_are_programs(self) -> None:
+        self.put("tool", "text", 0o600)
+        entry = overlay.tool_files(self.root, ["tool"])["/usr/local/bin/tool"]
+        self.assertEqual((entry.mode & 0o7777, entry.content), (0o755, b"text"))
+        with self.assertRaises(overlay.OverlayError):
+            overlay.tool_files(self.root, ["other"])
+
     @unittest.skipUnless(shutil.which("systemctl"), "needs systemctl")
     def test_enablement(self) -> None:
         unit = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
