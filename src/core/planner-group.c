@@ -183,25 +183,26 @@ static void keep_in_place(const Planning *planning, MemberPlan *member)
         member->action = ACTION_ADOPT;
 }
 
-/* Without a driver now: may it be bound without anybody asking? Returns false if something went
- * before that only a request (apply, bind) may repeat. */
-static bool may_bind_driverless(const Planning *planning, MemberPlan *member)
+/* Something went before that only a request (apply, bind) may repeat: a failed attempt, whether the
+ * host's driver has the function again or not, or one that the kernel is still busy with. */
+static int keep_last_outcome(const Planning *planning, MemberPlan *member, bool *ret_kept)
 {
         const DeviceRecord *record = member->device->record;
         State state = recorded_state(member->device);
 
+        *ret_kept = false;
         if (planning->request->may_unbind || member->fresh)
-                return true;
+                return 0;
         if (state == STATE_FAILED && decided_under(member->device, planning->config)) {
-                member->state = STATE_FAILED;
                 member->reason = record->reason;
-                return false;
+                *ret_kept = true;
+        } else if (state == STATE_BINDING && !member->device->driver) {
+                *ret_kept = true;
         }
-        if (state == STATE_BINDING) {
-                member->state = STATE_BINDING;
-                return false;
-        }
-        return true;
+        if (!*ret_kept)
+                return 0;
+        member->state = state;
+        return replace_string(&member->text, record->reason_text);
 }
 
 /* Not on the driver that we bound it to. (On that one, but not on the one that is wanted now, it
@@ -220,17 +221,19 @@ static bool may_reclaim(const MemberPlan *member, const ClaimSettings *settings)
         return settings->on_drift == DRIFT_RECLAIM && member->device->record->drift_count < 3;
 }
 
-/* Returns false if the member keeps the whole group waiting. */
-static bool decide_member(const Planning *planning, MemberPlan *member,
-        const ClaimSettings *settings)
+/* *ret_waits: the member keeps the whole group waiting. */
+static int decide_member(const Planning *planning, MemberPlan *member,
+        const ClaimSettings *settings, bool *ret_waits)
 {
         const Device *device = member->device;
         bool may_unbind = planning->request->may_unbind || member->fresh;
+        int r;
 
+        *ret_waits = false;
         member->target = target_driver(member, settings);
         if (is_in_place(member)) {
                 keep_in_place(planning, member);
-                return true;
+                return 0;
         }
 
         if (!may_unbind && was_taken_from_us(member)) {
@@ -239,19 +242,20 @@ static bool decide_member(const Planning *planning, MemberPlan *member,
                 member->state = STATE_DRIFTED;
                 member->reason = reclaim || settings->on_drift == DRIFT_REPORT
                                          ? REASON_DRIFTED : REASON_RECLAIM_GAVE_UP;
-                if (!reclaim)
-                        return false;
-        } else if (device->driver && !may_unbind) {
-                set_pending(member, REASON_NEEDS_APPLY);
-                return false;
-        } else if (!may_bind_driverless(planning, member)) {
-                return false;
+                *ret_waits = !reclaim;
         } else {
-                set_pending(member, REASON_NONE);
+                r = keep_last_outcome(planning, member, ret_waits);
+                if (r < 0)
+                        return r;
+                if (!*ret_waits) {
+                        *ret_waits = device->driver && !may_unbind;
+                        set_pending(member, *ret_waits ? REASON_NEEDS_APPLY : REASON_NONE);
+                }
         }
 
-        member->action = member->target ? ACTION_BIND : ACTION_DETACH;
-        return true;
+        if (!*ret_waits)
+                member->action = member->target ? ACTION_BIND : ACTION_DETACH;
+        return 0;
 }
 
 /* Which state speaks for the group: the worst one. */
@@ -476,10 +480,16 @@ static int decide_claimed(const Planning *planning, GroupPlan *group,
         if (is_requested(planning, group, MANUAL_BOUND))
                 mark_by_hand(planning, group);
         group->wants_node = true;
-        for (size_t i = 0; i < group->n_members; i++)
-                if (takes_part(&group->members[i]) &&
-                    !decide_member(planning, &group->members[i], settings))
-                        waits = true;
+        for (size_t i = 0; i < group->n_members; i++) {
+                bool member_waits = false;
+
+                if (!takes_part(&group->members[i]))
+                        continue;
+                r = decide_member(planning, &group->members[i], settings, &member_waits);
+                if (r < 0)
+                        return r;
+                waits = waits || member_waits;
+        }
         if (waits) {
                 clear_actions(group);
                 hold_joined(group);
