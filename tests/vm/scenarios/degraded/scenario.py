@@ -1,0 +1,42 @@
+"""Machines on which nothing can be bound boot as if we were not there, and say why."""
+
+from rig import topology as hw
+from rig.scenario import Boot
+
+TIER = "system"
+ENABLE = True
+_parts = [hw.Nvme("NVME_A"), hw.BridgePair("PAIR")]
+TOPOLOGY = [hw.Iommu(), *_parts]
+FILES = {"/etc/vfio-bind.conf": "[Claim drive]\nMatch=@NVME_A@\n"}
+# The modules are hidden before the early pass could load it.
+_without_module = {
+    "/etc/systemd/system/vfio-bindd-early.service.d/without-module.conf": """\
+[Service]
+ExecStartPre=+/bin/sh -c 'mount -t tmpfs none /lib/modules/$(uname -r)/kernel/drivers/vfio/pci'
+""",
+}
+BOOTS = (
+    Boot("control", enable=False),
+    Boot("no-iommu", topology=_parts),
+    Boot("no-module", files=_without_module),
+    Boot(
+        "shared-group",
+        files={"/etc/vfio-bind.conf": "[Claim card]\nMatch=@PAIR_0@\n"},
+    ),
+    Boot(
+        "absent",
+        files={"/etc/vfio-bind.conf": "[Claim away]\nMatch=0000:7f:00.0\n"},
+    ),
+)
+
+
+def check(boots, report):
+    """No boot is slower for a claim that cannot be fulfilled."""
+    control = int(boots["control"].info("multi-user-usec"))
+    for name in ("no-iommu", "no-module", "shared-group", "absent"):
+        usec = int(boots[name].info("multi-user-usec"))
+        report.true(
+            f"{name}: multi-user.target within 2 s of the control boot",
+            usec <= control + 2_000_000,
+            f"{(usec - control) / 1e6:.1f} s later",
+        )
