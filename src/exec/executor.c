@@ -13,6 +13,8 @@
 #include "util/io.h"
 
 #define DEFAULT_MAX_WORKERS 8
+/* For a worker to come to its first operation, on a machine that is busy with booting. */
+#define START_USEC (10 * USEC_PER_SEC)
 
 struct Executor {
         Operations operations;
@@ -187,7 +189,7 @@ static int start(const Executor *executor, Job *job)
         if (r < 0)
                 return r;
         job->state = JOB_RUNNING;
-        job->deadline_usec = job_deadline(job, now_monotonic());
+        job->deadline_usec = job_deadline(job, now_monotonic() + START_USEC);
         r = watch(executor, job->worker.socket);
         if (r >= 0)
                 r = watch(executor, job->worker.pidfd);

@@ -301,8 +301,13 @@ void job_give_up(Job *job, const Operations *operations, bool killed)
                         "end. See \"vfio-bindctl status\"");
                 return;
         }
-        if (job->has_operation)
-                seconds = (now - job->operation.started_usec) / USEC_PER_SEC;
+        if (!job->has_operation) {
+                report_all(job, STATE_PENDING, REASON_WORKER_TIMEOUT, -ETIMEDOUT,
+                        "Its worker had not begun when the time was over. See \"vfio-bindctl "
+                        "status\", and run \"vfio-bindctl apply\" where it is still pending");
+                return;
+        }
+        seconds = (now - job->operation.started_usec) / USEC_PER_SEC;
         report_all(job, STATE_STUCK, REASON_WORKER_TIMEOUT, -ETIMEDOUT,
                 killed ? "The step %s of %s has not come back for %" PRIu64 " s, %s holds it. "
                          "Stop what uses the device; if it never comes back, only a reboot helps "

@@ -134,7 +134,10 @@ static void test_total_deadline(void)
         bench.shared->is_special = is_guard;
         bench.shared->perform = wait_and_end;
         ASSERT_OK(executor_add(bench.executor, &bench.plan));
-        ASSERT_OK(executor_run(bench.executor, USEC_PER_SEC / 5, &report));
+        ASSERT_OK(executor_dispatch(bench.executor));
+        for (unsigned i = 0; i < 8; i++)
+                ASSERT_OK(sem_wait(&bench.shared->begun));
+        ASSERT_OK(executor_run(bench.executor, USEC_PER_SEC / 20, &report));
         ASSERT_TRUE(now_monotonic() - begin < 5 * USEC_PER_SEC);
         ASSERT_TRUE(executor_is_idle(bench.executor));
         ASSERT_EQ(report->n_groups, MANY);

@@ -42,7 +42,7 @@ static void test_deadline(void)
         Bench bench = {};
         FakeFunction *gpu;
 
-        bench_set_up(&bench, "bind-taken", USEC_PER_SEC / 5);
+        bench_set_up(&bench, "bind-taken", USEC_PER_SEC);
         bench.shared->is_special = is_unbind;
         bench.shared->perform = block_deaf;
         bench_run(&bench);
@@ -62,7 +62,7 @@ static void test_lock_is_waited_for(void)
 {
         Bench bench = {};
 
-        bench_set_up(&bench, "bind-taken", USEC_PER_SEC / 5);
+        bench_set_up(&bench, "bind-taken", USEC_PER_SEC);
         bench.shared->is_special = is_lock;
         bench.shared->perform = block;
         bench_run(&bench);
@@ -285,7 +285,9 @@ static void test_finishes_alone(void)
         bench.shared->is_special = is_bind;
         bench.shared->perform = be_slow;
         ASSERT_OK(executor_add(bench.executor, &bench.plan));
-        ASSERT_OK(executor_run(bench.executor, USEC_PER_SEC / 5, &report));
+        ASSERT_OK(executor_dispatch(bench.executor));
+        ASSERT_OK(sem_wait(&bench.shared->begun));
+        ASSERT_OK(executor_run(bench.executor, USEC_PER_SEC / 20, &report));
         ASSERT_EQ(report->groups[0].state, STATE_STUCK);
         ASSERT_CONTAINS(report->groups[0].text, "goes on by itself");
         report_free(report);
