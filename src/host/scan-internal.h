@@ -36,3 +36,8 @@ int scan_add_function(Scan *scan, int devices, const char *name) _must_check_;
 
 /* What remains after the functions were read and snapshot_finish() was called, records apart. */
 int scan_finish(Scan *scan) _must_check_;
+
+/* Joins what /run says of this instance, and reads its driver link after that: a record is saved
+ * when the binding is done, so that a binding by another program between the two reads would
+ * otherwise look as if somebody had taken the driver away. */
+int scan_join_record(const Scan *scan, Device *device) _must_check_;

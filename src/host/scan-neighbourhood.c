@@ -98,10 +98,9 @@ static int add_neighbours(Walk *walk, size_t index)
 static int load_records(Scan *scan)
 {
         for (size_t i = 0; i < scan->snapshot->n_devices; i++) {
-                Device *device = &scan->snapshot->devices[i];
-                int r = store_load(scan->host, &device->address, device->inode, &device->record);
+                int r = scan_join_record(scan, &scan->snapshot->devices[i]);
 
-                if (r < 0 && scan_error_is_fatal(r))
+                if (r < 0)
                         return r;
         }
         return 0;

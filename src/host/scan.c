@@ -386,15 +386,35 @@ static int read_vf_indices(Scan *scan)
         return 0;
 }
 
+/* "sys/bus/pci/devices/ADDRESS/driver" */
+static int read_driver_again(const Scan *scan, Device *device)
+{
+        char path[sizeof("sys/bus/pci/devices//driver") + PCI_ADDRESS_TEXT_MAX];
+        char name[NAME_MAX + 1];
+
+        (void) snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/driver",
+                PCI_ADDRESS_TEXT(&device->address));
+        int r = read_link_name_at(scan->host->root, path, name, sizeof(name));
+        if (r < 0 && r != -ENOENT)
+                return scan_error_is_fatal(r) ? r : 0;
+        return replace_string(&device->driver, r < 0 ? NULL : name);
+}
+
+int scan_join_record(const Scan *scan, Device *device)
+{
+        int r = store_load(scan->host, &device->address, device->inode, &device->record);
+
+        if (r < 0)
+                return scan_error_is_fatal(r) ? r : 0;
+        return device->record ? read_driver_again(scan, device) : 0;
+}
+
 static int join_record(void *userdata, const PciAddress *address)
 {
         Scan *scan = userdata;
         Device *device = snapshot_find(scan->snapshot, address);
 
-        if (!device || device->record)
-                return 0;
-        int r = store_load(scan->host, address, device->inode, &device->record);
-        return scan_error_is_fatal(r) ? r : 0;
+        return device && !device->record ? scan_join_record(scan, device) : 0;
 }
 
 static int read_machine(Scan *scan)
