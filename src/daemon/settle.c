@@ -8,6 +8,8 @@
  * from booting. Once settled, a daemon stays so. */
 
 #define SETTLE_EXTRA_USEC (30 * USEC_PER_SEC)
+/* Below TimeoutStartSec= of vfio-bindd.service, which ends a daemon that is not ready by then. */
+#define SETTLE_MAX_USEC (240 * USEC_PER_SEC)
 #define DEADLINE_ACCURACY_USEC (100 * USEC_PER_MSEC)
 
 static bool is_underway(const View *view, const Manager *manager, const ClaimPlan *claim)
@@ -37,6 +39,8 @@ static uint64_t claim_deadline(const Manager *manager, const Claim *claim)
         uint64_t overall = manager->config->config->boot_timeout_usec + SETTLE_EXTRA_USEC;
         uint64_t own = claim->settings.timeout_usec;
 
+        if (overall > SETTLE_MAX_USEC)
+                overall = SETTLE_MAX_USEC;
         return manager->started_usec + (own < overall ? own : overall);
 }
 

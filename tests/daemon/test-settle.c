@@ -62,6 +62,26 @@ static void test_settled_when_time_is_over(void)
         fixture_done(&fixture);
 }
 
+/* The service manager ends a daemon that is not ready in time (TimeoutStartSec= of the unit),
+ * whatever the configuration grants. */
+static void test_settled_before_the_service_manager_gives_up(void)
+{
+        Fixture fixture;
+
+        fixture_init(&fixture, TREE,
+                "[Defaults]\nBootTimeout=1h\n[Claim gpu]\nMatch=01:00.0\nTimeout=1h\n");
+        machine_close_gate(&fixture.machine);
+        fixture_start(&fixture);
+        FIXTURE_RUN_UNTIL(&fixture, manager_view(fixture.manager));
+        ASSERT_TRUE(!is_settled(&fixture));
+        fixture.manager->started_usec -= 250 * USEC_PER_SEC;
+        fixture_event(&fixture, NULL);
+        fixture_run_once(&fixture, "a new view");
+        ASSERT_TRUE(is_settled(&fixture));
+        ASSERT_DEVICE(&fixture, GPU, "binding", "");
+        fixture_done(&fixture);
+}
+
 /* Once settled, always settled. */
 static void test_stays_settled(void)
 {
@@ -143,6 +163,7 @@ int main(void)
 {
         test_nothing_underway();
         test_settled_when_time_is_over();
+        test_settled_before_the_service_manager_gives_up();
         test_stays_settled();
         test_late_worker();
         test_late_worker_that_lives();
