@@ -65,7 +65,7 @@ static int open_container(void)
 static int open_group(const char *address)
 {
         struct vfio_group_status status = { .argsz = sizeof(status) };
-        char path[128], target[256];
+        char path[320], target[256];
         const char *number;
         ssize_t n;
         int group;
