@@ -15,6 +15,12 @@ typedef struct MemberReport {
         char text[256];
 } MemberReport;
 
+/* What the group's node was given. */
+typedef struct NodeOutcome {
+        bool is_known; /* it was made right, or, without the account, root's */
+        uint32_t user, group, mode;
+} NodeOutcome;
+
 typedef struct GroupReport {
         int64_t number;
         State state;
@@ -22,6 +28,7 @@ typedef struct GroupReport {
         char text[256];
         MemberReport *members;
         size_t n_members;
+        NodeOutcome node;
         uint64_t duration_usec;
 } GroupReport;
 

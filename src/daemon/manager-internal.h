@@ -259,6 +259,6 @@ void lookups_free(Manager *manager);
 /* nodes.c: nodes that somebody else changes. */
 void nodes_watch(Manager *manager);
 int nodes_update(Manager *manager, const View *view) _must_check_;
-/* A worker has done the group's node: what it is then is right. */
-void nodes_group_done(Manager *manager, int64_t group);
+/* A worker is through with the group: what it gave the node is right. */
+void nodes_group_done(Manager *manager, const GroupReport *report);
 void nodes_free(Manager *manager);

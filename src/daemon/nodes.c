@@ -11,8 +11,8 @@
 #include "util/io.h"
 
 /* Nodes that somebody else gives to another owner, as libvirt's dynamic ownership does when it
- * begins and when it ends. A change is seen by inotify; what the node was when its group came to
- * rest is what it should be.
+ * begins and when it ends. A change is seen by inotify. What the last work on the group gave the
+ * node is what it should be; where there was none, what it was when its group came to rest.
  *
  *     changed ─ who has it open? ── somebody: theirs, until the next change
  *                     └─ nobody ─ the group's nodes are done again, in a worker ─ looked at anew
@@ -25,7 +25,7 @@
 struct NodeMemory {
         int64_t group;
         bool is_known;
-        NodeStatus final;    /* if is_known: when the group came to rest */
+        NodeStatus final;    /* if is_known: what it should be */
         bool is_restoring;
         NodeStatus found;    /* if is_restoring: what it was instead */
         bool is_theirs;      /* somebody had it open when we looked */
@@ -134,8 +134,8 @@ static void look_for_holders(Manager *manager, const NodeMemory *memory)
                         memory->group, strerror((int) -identifier));
 }
 
-/* The group came to rest: what its node is now is what it should be. If we had set it back and it
- * is still what it was, it had not been changed, only finished late (by udev's helper). */
+/* If we had set it back and it was that already, it had not been changed, only finished late (by
+ * udev's helper). */
 static void learn(NodeMemory *memory, const NodeStatus *status)
 {
         bool was_changed = memory->is_restoring && !status_equal(status, &memory->found);
@@ -177,12 +177,36 @@ static void judge(Manager *manager, NodeMemory *memory, const NodeStatus *status
         memory->is_reported = true;
 }
 
-void nodes_group_done(Manager *manager, int64_t group)
+static int obtain_memory(Manager *manager, int64_t group, NodeMemory **ret)
 {
         NodeMemory *memory = find_memory(manager, group);
 
+        if (!memory) {
+                int r = ARRAY_GROW(manager->nodes, manager->n_nodes);
+                if (r < 0)
+                        return r;
+                memory = &manager->nodes[manager->n_nodes++];
+                *memory = (NodeMemory){ .group = group };
+        }
+        *ret = memory;
+        return 0;
+}
+
+void nodes_group_done(Manager *manager, const GroupReport *report)
+{
+        NodeMemory *memory = find_memory(manager, report->number);
+
         if (memory)
                 memory->is_known = false;
+        /* Without memory it is learnt when the group is seen at rest. */
+        if (!report->node.is_known || obtain_memory(manager, report->number, &memory) < 0)
+                return;
+        learn(memory, &(NodeStatus){
+                .exists = true,
+                .uid = report->node.user,
+                .gid = report->node.group,
+                .mode = report->node.mode,
+        });
 }
 
 static bool is_remembered_for(const Manager *manager, const View *view, int64_t number)
@@ -208,18 +232,14 @@ int nodes_update(Manager *manager, const View *view)
         for (size_t i = 0; i < view->plan->n_groups; i++) {
                 const GroupPlan *group = &view->plan->groups[i];
                 const NodeStatus *status = find_status(view, group->number);
-                NodeMemory *memory = find_memory(manager, group->number);
+                NodeMemory *memory;
                 int r;
 
                 if (!manager_acts_by_itself(manager) || !status || !is_at_rest(manager, group))
                         continue;
-                if (!memory) {
-                        r = ARRAY_GROW(manager->nodes, manager->n_nodes);
-                        if (r < 0)
-                                return r;
-                        memory = &manager->nodes[manager->n_nodes++];
-                        *memory = (NodeMemory){ .group = group->number };
-                }
+                r = obtain_memory(manager, group->number, &memory);
+                if (r < 0)
+                        return r;
                 judge(manager, memory, status);
         }
         manager->nodes_touched = false;

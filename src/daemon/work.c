@@ -213,7 +213,7 @@ static void on_group_done(void *userdata, const GroupReport *report)
         log_group_report(report, &work->plan->groups[i]);
         attempt_report(manager, &work->plan->groups[i], report);
         applies_group_done(manager, work->request, report);
-        nodes_group_done(manager, report->number);
+        nodes_group_done(manager, report);
         manager_wake(manager);
 }
 

@@ -246,8 +246,18 @@ static NodeRequest node_request(const Operation *operation, bool use_name_servic
 static int finish_node(const Host *host, const Operation *operation, bool use_name_service)
 {
         NodeRequest request = node_request(operation, use_name_service);
+        NodeStatus given;
+        int r;
 
-        return node_apply(host, &request);
+        r = node_apply(host, &request, &given);
+        if (operation->ret_node && (r == 0 || r == -ENXIO))
+                *operation->ret_node = (NodeOutcome){
+                        .is_known = true,
+                        .user = given.uid,
+                        .group = given.gid,
+                        .mode = given.mode,
+                };
+        return r;
 }
 
 static int link_node(const Host *host, const Operation *operation, bool use_name_service)

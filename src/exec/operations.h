@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "core/report.h"
 #include "core/snapshot.h"
 
 /* Everything that carrying out a plan does to the machine goes through one function, so that a
@@ -35,7 +36,8 @@ typedef enum OperationType {
         OPERATION_SAVE_RECORD,   /* record: all but its original_*; replaced */
         OPERATION_REMOVE_RECORD, /* the original too */
         OPERATION_SECURE_NODE,   /* number: group; its node goes back to root 0600 */
-        OPERATION_FINISH_NODE,   /* number: group, node: owner and mode; -ENXIO: unknown account */
+        OPERATION_FINISH_NODE,   /* number: group, node: owner and mode; -ENXIO: unknown account;
+                                  * *ret_node: what it was given */
         OPERATION_LINK_NODE,     /* links to the nodes, and node: owner and mode of its device node;
                                   * number: group, text: claim or NULL; -ENXIO as above */
         OPERATION_ANNOUNCE_NODE, /* number: group; it is complete: udev looks at its node again */
@@ -62,6 +64,7 @@ typedef struct Operation {
         const NodeSettings *node;
         InUse *ret_use;            /* OPERATION_GUARD */
         DeviceRecord **ret_record; /* OPERATION_LOAD_RECORD; belongs to the caller */
+        NodeOutcome *ret_node;     /* OPERATION_FINISH_NODE; NULL: not of interest */
 } Operation;
 
 typedef struct Operations {

@@ -55,12 +55,13 @@ typedef struct Transaction {
         Cause cause;
         bool has_intent;
         bool node_secured;
+        NodeOutcome node;
 } Transaction;
 
 /* transaction-step.c: single operations and what their failure means */
 int member_perform(const Transaction *transaction, const Member *member, OperationType type,
         const char *text, char **ret_text) _must_check_;
-int group_perform(const Transaction *transaction, OperationType type, const char *text);
+int group_perform(Transaction *transaction, OperationType type, const char *text);
 /* Notes the cause, unless there is one already; always returns false. */
 bool transaction_stop(Transaction *transaction, const Member *member, State state, Reason reason,
         int error, const char *format, ...) _printf_(6, 7);

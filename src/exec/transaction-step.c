@@ -41,7 +41,7 @@ int member_perform(const Transaction *transaction, const Member *member, Operati
         return operations->perform(operations->userdata, &operation, ret_text);
 }
 
-int group_perform(const Transaction *transaction, OperationType type, const char *text)
+int group_perform(Transaction *transaction, OperationType type, const char *text)
 {
         const Operations *operations = transaction->operations;
         NodeSettings node = node_settings(transaction);
@@ -50,6 +50,7 @@ int group_perform(const Transaction *transaction, OperationType type, const char
                 .text = text,
                 .number = transaction->group->number,
                 .node = &node,
+                .ret_node = &transaction->node,
         };
 
         return operations->perform(operations->userdata, &operation, NULL);

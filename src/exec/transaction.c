@@ -330,6 +330,7 @@ static void fill_report(const Transaction *transaction, GroupReport *report)
 
         report->number = transaction->group->number;
         report->n_members = transaction->n_members;
+        report->node = transaction->node;
         for (size_t i = 0; i < transaction->n_members; i++) {
                 const Member *member = &transaction->members[i];
 

@@ -131,7 +131,8 @@ static int make_private(int fd, const struct stat *now)
         return r;
 }
 
-static int apply(const Host *host, const NodeRequest *request, int fd, const struct stat *status)
+static int apply(const Host *host, const NodeRequest *request, int fd, const struct stat *status,
+        NodeStatus *ret)
 {
         uid_t uid = 0;
         gid_t gid = 0;
@@ -141,12 +142,23 @@ static int apply(const Host *host, const NodeRequest *request, int fd, const str
                 r = account_find_group(host, request->user_group, request->use_name_service, &gid);
         if (r == -ENXIO) {
                 int k = make_private(fd, status);
+                if (ret && k == 0)
+                        *ret = (NodeStatus){ .exists = true, .mode = 0600 };
                 return k < 0 ? k : -ENXIO;
         }
-        return r < 0 ? r : set_owner_and_mode(fd, status, uid, gid, request->mode);
+        if (r == 0)
+                r = set_owner_and_mode(fd, status, uid, gid, request->mode);
+        if (ret && r == 0)
+                *ret = (NodeStatus){
+                        .exists = true,
+                        .uid = uid,
+                        .gid = gid,
+                        .mode = request->mode,
+                };
+        return r;
 }
 
-int node_apply(const Host *host, const NodeRequest *request)
+int node_apply(const Host *host, const NodeRequest *request, NodeStatus *ret)
 {
         _cleanup_close_ int fd = -1;
         struct stat status;
@@ -154,7 +166,7 @@ int node_apply(const Host *host, const NodeRequest *request)
         if (request->mode & ~(mode_t) MODE_MAX)
                 return -EINVAL;
         int r = open_node(host, request->group, &fd, &status);
-        return r < 0 ? r : apply(host, request, fd, &status);
+        return r < 0 ? r : apply(host, request, fd, &status, ret);
 }
 
 int node_apply_device(const Host *host, const PciAddress *address, const NodeRequest *request)
@@ -165,7 +177,7 @@ int node_apply_device(const Host *host, const PciAddress *address, const NodeReq
         if (request->mode & ~(mode_t) MODE_MAX)
                 return -EINVAL;
         int r = open_device_node(host, address, &fd, &status);
-        return r < 0 ? r : apply(host, request, fd, &status);
+        return r < 0 ? r : apply(host, request, fd, &status, NULL);
 }
 
 int node_announce(const Host *host, int64_t group)

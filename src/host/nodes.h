@@ -15,11 +15,19 @@ typedef struct NodeRequest {
         bool use_name_service; /* else /etc/passwd and /etc/group only */
 } NodeRequest;
 
+typedef struct NodeStatus {
+        bool exists;
+        uid_t uid;
+        gid_t gid;
+        mode_t mode; /* permission bits */
+} NodeStatus;
+
 /* Sets owner and mode of /dev/vfio/GROUP: opened with O_PATH, rdev checked against
  * /sys/class/vfio/GROUP/dev, then group, mode, owner. An unknown account leaves root 0600 and
  * gives -ENXIO. -ENOENT: no node (yet); -ENODEV: what stands there is not the group's node;
- * -EINVAL: a mode beyond 0660. */
-int node_apply(const Host *host, const NodeRequest *request) _must_check_;
+ * -EINVAL: a mode beyond 0660. With success and -ENXIO, *ret (unless NULL) is what it was given,
+ * which somebody else may have changed again. */
+int node_apply(const Host *host, const NodeRequest *request, NodeStatus *ret) _must_check_;
 /* The same for the device node of one function, /dev/vfio/devices/vfioM, where the kernel has them
  * (CONFIG_VFIO_DEVICE_CDEV); -ENOENT elsewhere. The group of the request does not count. */
 int node_apply_device(const Host *host, const PciAddress *address, const NodeRequest *request)
@@ -40,10 +48,4 @@ int node_link(const Host *host, const PciAddress *address, int64_t group, const 
 /* Removes every link of the function, and directories of claims that are empty then. */
 int node_unlink(const Host *host, const PciAddress *address) _must_check_;
 
-typedef struct NodeStatus {
-        bool exists;
-        uid_t uid;
-        gid_t gid;
-        mode_t mode; /* permission bits */
-} NodeStatus;
 int node_status(const Host *host, int64_t group, NodeStatus *ret) _must_check_;

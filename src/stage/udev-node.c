@@ -39,7 +39,7 @@ static int apply_owner(const Pass *pass, const UdevEvent *event, const GroupPlan
         };
 
         if (event->subject == UDEV_GROUP)
-                return node_apply(&pass->host, &request);
+                return node_apply(&pass->host, &request, NULL);
         return node_apply_device(&pass->host, &event->address, &request);
 }
 

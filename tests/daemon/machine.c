@@ -11,6 +11,8 @@
 #include "util/io.h"
 #include "util/strings.h"
 
+#define SPOIL_NODE "spoil-node"
+
 static char *path_of(Machine *machine, const char *address, const char *name)
 {
         _cleanup_free_ char *directory = fake_sysfs_directory(machine->tree, address);
@@ -215,7 +217,21 @@ static int finish_node(Machine *machine, const Operation *operation)
         (void) snprintf(path, sizeof(path), "dev/vfio/%lld", (long long) operation->number);
         if (fchmodat(machine->host.root, path, operation->node->mode, 0) < 0 && errno != ENOENT)
                 return -errno;
+        if (operation->ret_node)
+                *operation->ret_node = (NodeOutcome){
+                        .is_known = true,
+                        .user = getuid(),
+                        .group = getgid(),
+                        .mode = operation->node->mode,
+                };
+        if (unlinkat(machine->host.root, SPOIL_NODE, 0) == 0)
+                (void) fchmodat(machine->host.root, path, 0600, 0);
         return 0;
+}
+
+void machine_spoil_node(Machine *machine)
+{
+        fake_sysfs_write(machine->tree, SPOIL_NODE, "");
 }
 
 static int perform_store(Machine *machine, const Operation *operation)

@@ -31,6 +31,9 @@ void machine_prepare_virtual_functions(Machine *machine, const char *tree);
 void machine_close_gate(Machine *machine);
 void machine_let_pass(Machine *machine, size_t n);
 
+/* The next node that is finished is changed at once by somebody else, to mode 0600. */
+void machine_spoil_node(Machine *machine);
+
 /* What another program does: "" no driver. */
 void machine_set_driver(Machine *machine, const char *address, const char *driver);
 /* The driver, "" none; the caller frees it. */

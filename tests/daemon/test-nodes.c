@@ -64,6 +64,18 @@ static void test_set_back(void)
         fixture_done(&fixture);
 }
 
+/* Changed again before we have looked at what we did: that is not what it should be. */
+static void test_changed_at_once(void)
+{
+        Fixture fixture;
+
+        start(&fixture);
+        machine_spoil_node(&fixture.machine);
+        change(&fixture, 0600);
+        FIXTURE_RUN_UNTIL(&fixture, node_mode(&fixture) == 0640);
+        fixture_done(&fixture);
+}
+
 /* While somebody has it open it is theirs. */
 static void test_left_while_open(void)
 {
@@ -102,6 +114,7 @@ static void test_given_back(void)
 int main(void)
 {
         test_set_back();
+        test_changed_at_once();
         test_left_while_open();
         test_given_back();
         return EXIT_SUCCESS;

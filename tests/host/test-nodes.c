@@ -115,26 +115,26 @@ static void test_apply(void)
         NodeStatus status;
 
         write_accounts(&f);
-        ASSERT_EQ(node_apply(&f.host, &request), -ENOENT);
+        ASSERT_EQ(node_apply(&f.host, &request, NULL), -ENOENT);
         ASSERT_OK(node_secure(&f.host, 14));
         ASSERT_OK(node_status(&f.host, 14, &status));
         ASSERT_TRUE(!status.exists);
         if (!make_node(&f, 14, "0:0"))
                 TEST_SKIP("no device node can be made here");
 
-        ASSERT_OK(node_apply(&f.host, &request));
+        ASSERT_OK(node_apply(&f.host, &request, NULL));
         ASSERT_OK(node_status(&f.host, 14, &status));
         ASSERT_TRUE(status.exists);
         ASSERT_EQ(status.mode, 0660);
         ASSERT_EQ(status.uid, getuid());
         ASSERT_EQ(status.gid, getgid());
-        ASSERT_OK(node_apply(&f.host, &request));
+        ASSERT_OK(node_apply(&f.host, &request, NULL));
 
         request.mode = 0666;
-        ASSERT_EQ(node_apply(&f.host, &request), -EINVAL);
+        ASSERT_EQ(node_apply(&f.host, &request, NULL), -EINVAL);
         request.mode = 0660;
         request.group = -1;
-        ASSERT_EQ(node_apply(&f.host, &request), -EINVAL);
+        ASSERT_EQ(node_apply(&f.host, &request, NULL), -EINVAL);
         end(&f);
 }
 
@@ -150,7 +150,7 @@ static void test_unknown_account(void)
         if (getuid() == 0 && make_node(&f, 14, "0:0")) {
                 ASSERT_OK(fchmodat(f.fake->fd, "dev/vfio/14", 0660, 0));
                 ASSERT_OK(fchownat(f.fake->fd, "dev/vfio/14", 5, 6, 0));
-                ASSERT_EQ(node_apply(&f.host, &request), -ENXIO);
+                ASSERT_EQ(node_apply(&f.host, &request, NULL), -ENXIO);
                 ASSERT_OK(node_status(&f.host, 14, &status));
                 ASSERT_EQ(status.mode, 0600);
                 ASSERT_EQ(status.uid, 0);
@@ -159,7 +159,7 @@ static void test_unknown_account(void)
                 request.user = "5";
                 request.user_group = "6";
                 request.mode = 0600;
-                ASSERT_OK(node_apply(&f.host, &request));
+                ASSERT_OK(node_apply(&f.host, &request, NULL));
                 ASSERT_OK(node_status(&f.host, 14, &status));
                 ASSERT_EQ(status.uid, 5);
                 ASSERT_EQ(status.gid, 6);
@@ -179,24 +179,24 @@ static void test_impostors(void)
 
         write_accounts(&f);
         fake_sysfs_add(f.fake, "file sys/class/vfio/3/dev 0:0\nfile dev/vfio/3 x");
-        ASSERT_EQ(node_apply(&f.host, &request), -ENODEV);
+        ASSERT_EQ(node_apply(&f.host, &request, NULL), -ENODEV);
         ASSERT_EQ(node_secure(&f.host, 3), -ENODEV);
 
         fake_sysfs_add(f.fake, "file secret x");
         ASSERT_OK(fchmodat(f.fake->fd, "secret", 0640, 0));
         fake_sysfs_remove(f.fake, "dev/vfio/3");
         fake_sysfs_link(f.fake, "dev/vfio/3", "secret");
-        ASSERT_EQ(node_apply(&f.host, &request), -ENODEV);
+        ASSERT_EQ(node_apply(&f.host, &request, NULL), -ENODEV);
         ASSERT_OK(fstatat(f.fake->fd, "secret", &status, 0));
         ASSERT_EQ(status.st_mode & 07777, 0640);
 
         if (make_node(&f, 4, "240:4") && make_node(&f, 5, "nonsense")) {
                 request.group = 4; /* another number than the kernel's */
-                ASSERT_EQ(node_apply(&f.host, &request), -ENODEV);
+                ASSERT_EQ(node_apply(&f.host, &request, NULL), -ENODEV);
                 request.group = 5;
-                ASSERT_EQ(node_apply(&f.host, &request), -ENODEV);
+                ASSERT_EQ(node_apply(&f.host, &request, NULL), -ENODEV);
                 fake_sysfs_remove(f.fake, "sys/class/vfio/5");
-                ASSERT_EQ(node_apply(&f.host, &request), -ENODEV);
+                ASSERT_EQ(node_apply(&f.host, &request, NULL), -ENODEV);
         }
         end(&f);
 }
