@@ -311,6 +311,13 @@ static bool state_is_success(State state)
                 state == STATE_UNCLAIMED || state == STATE_GAVE_BACK;
 }
 
+/* It was so before, and recorded so: only its node was done again. */
+static bool is_nothing_new(const MemberReport *report, const MemberPlan *member)
+{
+        return report->reason == REASON_NONE && member && member->action == ACTION_ADOPT &&
+                member->device->record && member->device->record->state == report->state;
+}
+
 static void log_member_report(const GroupReport *group, const MemberReport *report,
         const MemberPlan *member)
 {
@@ -335,6 +342,8 @@ static void log_member_report(const GroupReport *group, const MemberReport *repo
                 log_full(outcome.level, &fields, "%s %s: %s", name, outcome.phrase, text);
                 return;
         }
+        if (is_nothing_new(report, member))
+                outcome.level = LOG_DEBUG;
         describe_success(report, outcome.phrase, done, sizeof(done));
         if (report->reason == REASON_NONE)
                 log_full(outcome.level, &fields, "%s %s.", name, done);

@@ -186,6 +186,29 @@ static void test_reports(Capture *capture)
         expect_no_more(capture);
 }
 
+/* A node done again, after a reload or because somebody changed it, is no second binding. */
+static void test_nothing_new(Capture *capture)
+{
+        DeviceRecord record = { .state = STATE_BOUND };
+        Device bound = device;
+        MemberPlan member = { .device = &bound, .role = ROLE_SELECTED, .claim = &claim,
+                .action = ACTION_ADOPT, .target = "vfio-pci" };
+        GroupPlan plan = { .number = 14, .members = &member, .n_members = 1, .has_work = true };
+        MemberReport member_report = { .address = { 0, 3, 0, 0 }, .state = STATE_BOUND,
+                .from = "vfio-pci", .to = "vfio-pci" };
+        GroupReport report = { .number = 14, .members = &member_report, .n_members = 1 };
+
+        log_group_report(&report, &plan);
+        expect(capture, "MESSAGE=0000:03:00.0 (1b36:0010) bound to vfio-pci.\n", "PRIORITY=5\n");
+        bound.record = &record;
+        log_group_report(&report, &plan);
+        expect_no_more(capture);
+        member_report.reason = REASON_ACCOUNT_UNKNOWN;
+        log_group_report(&report, &plan);
+        expect(capture, "bound to vfio-pci, but: account-unknown", "PRIORITY=4\n");
+        expect_no_more(capture);
+}
+
 static void test_physical_functions(Capture *capture)
 {
         PhysicalFunctionReport good = { .address = { 0, 6, 0, 0 }, .text = "8 of 8." };
@@ -243,6 +266,7 @@ int main(void)
         test_given(&capture);
         test_absent(&capture);
         test_reports(&capture);
+        test_nothing_new(&capture);
         test_physical_functions(&capture);
         test_configuration(&capture);
         test_switch_and_nodes(&capture);
