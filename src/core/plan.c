@@ -39,6 +39,7 @@ Plan *plan_free(Plan *plan)
         free(plan->groups);
         free(plan->physical_functions);
         free(plan->claims);
+        free(plan->places);
         free(plan);
         return NULL;
 }
@@ -78,6 +79,25 @@ const GroupPlan *plan_find_group(const Plan *plan, int64_t number)
         return NULL;
 }
 
+static const PlanPlace *find_place(const Plan *plan, const PciAddress *address)
+{
+        size_t low = 0, high = plan->n_places;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                int order = pci_address_compare(address,
+                        &plan->places[middle].member->device->address);
+
+                if (order == 0)
+                        return &plan->places[middle];
+                if (order < 0)
+                        high = middle;
+                else
+                        low = middle + 1;
+        }
+        return NULL;
+}
+
 static const MemberPlan *find_in_group(const GroupPlan *group, const PciAddress *address)
 {
         for (size_t i = 0; i < group->n_members; i++)
@@ -89,6 +109,13 @@ static const MemberPlan *find_in_group(const GroupPlan *group, const PciAddress 
 const MemberPlan *plan_find(const Plan *plan, const PciAddress *address,
         const GroupPlan **ret_group)
 {
+        if (plan->places) {
+                const PlanPlace *place = find_place(plan, address);
+
+                if (place && ret_group)
+                        *ret_group = place->group;
+                return place ? place->member : NULL;
+        }
         for (size_t i = 0; i < plan->n_groups; i++) {
                 const MemberPlan *member = find_in_group(&plan->groups[i], address);
 

@@ -75,6 +75,12 @@ typedef struct ClaimPlan {
         size_t n_functions; /* selected */
 } ClaimPlan;
 
+/* Where a function stands in the plan. */
+typedef struct PlanPlace {
+        GroupPlan *group;
+        MemberPlan *member;
+} PlanPlace;
+
 typedef struct Plan {
         GroupPlan *groups; /* by number, then functions without group by address */
         size_t n_groups;
@@ -82,6 +88,8 @@ typedef struct Plan {
         size_t n_physical_functions;
         ClaimPlan *claims; /* as in the configuration */
         size_t n_claims;
+        PlanPlace *places; /* of every function, by address; may be missing: for plan_find() */
+        size_t n_places;
 } Plan;
 
 Plan *plan_free(Plan *plan);

@@ -6,24 +6,6 @@
 
 /* One IOMMU group: whole or not at all. */
 
-static bool is_fresh(const PlanRequest *request, const Device *device)
-{
-        for (size_t i = 0; i < request->n_hotplugged; i++)
-                if (pci_address_equal(&request->hotplugged[i], &device->address))
-                        return true;
-        return device->record && device->record->hotplug_pending;
-}
-
-static State recorded_state(const Device *device)
-{
-        return device->record ? device->record->state : STATE_UNCLAIMED;
-}
-
-static Manual recorded_manual(const Device *device)
-{
-        return device->record ? device->record->manual : MANUAL_NONE;
-}
-
 static bool decided_under(const Device *device, const Config *config)
 {
         return device->record && streq_null(device->record->config_digest, config->digest);
@@ -56,8 +38,8 @@ static void classify_member(const Planning *planning, MemberPlan *member)
         const Device *device = member->device;
         const Selection *selection = planning_selection(planning, device);
 
-        member->fresh = is_fresh(planning->request, device);
-        member->manual = recorded_manual(device);
+        member->fresh = planning_notes(planning, device)->fresh;
+        member->manual = device_recorded_manual(device);
         if (device->is_bridge) {
                 member->role = ROLE_BRIDGE;
                 return;
@@ -87,7 +69,7 @@ static void classify_member(const Planning *planning, MemberPlan *member)
         /* bound without a claim: asked for now, or before; lasts until release or reboot */
         if (is_asked_for(planning, device))
                 member->allow_in_use = planning->request->manual_allow_in_use;
-        else if (recorded_manual(device) != MANUAL_BOUND)
+        else if (device_recorded_manual(device) != MANUAL_BOUND)
                 return;
         member->role = ROLE_SELECTED;
 }
@@ -158,7 +140,7 @@ static bool is_in_place(const MemberPlan *member)
 {
         if (!member->target)
                 return !member->device->driver &&
-                       recorded_state(member->device) == STATE_DETACHED;
+                       device_recorded_state(member->device) == STATE_DETACHED;
         return streq_null(member->device->driver, member->target);
 }
 
@@ -188,7 +170,7 @@ static void keep_in_place(const Planning *planning, MemberPlan *member)
 static int keep_last_outcome(const Planning *planning, MemberPlan *member, bool *ret_kept)
 {
         const DeviceRecord *record = member->device->record;
-        State state = recorded_state(member->device);
+        State state = device_recorded_state(member->device);
 
         *ret_kept = false;
         if (planning->request->may_unbind || member->fresh)
@@ -211,7 +193,7 @@ static bool was_taken_from_us(const MemberPlan *member)
 {
         const DeviceRecord *record = member->device->record;
 
-        return recorded_state(member->device) == STATE_BOUND &&
+        return device_recorded_state(member->device) == STATE_BOUND &&
                !streq_null(record->target_driver ? record->target_driver : member->target,
                        member->device->driver);
 }
@@ -345,7 +327,7 @@ static void decide_refused(GroupPlan *group, State state, Reason reason,
                         continue;
                 member->target = target_driver(member, settings);
                 if (member->target && streq_null(member->device->driver, member->target) &&
-                    member->device->record && recorded_state(member->device) == STATE_BOUND)
+                    member->device->record && device_recorded_state(member->device) == STATE_BOUND)
                         member->state = STATE_BOUND; /* stays: nothing of ours is unbound */
                 else if (member->reason == REASON_NONE && takes_part(member))
                         member->state = state;
@@ -378,7 +360,7 @@ static void share_reason(GroupPlan *group)
 static bool is_stuck(const GroupPlan *group)
 {
         for (size_t i = 0; i < group->n_members; i++)
-                if (recorded_state(group->members[i].device) == STATE_STUCK)
+                if (device_recorded_state(group->members[i].device) == STATE_STUCK)
                         return true;
         return false;
 }
@@ -392,7 +374,7 @@ static int decide_stuck(GroupPlan *group)
                 const DeviceRecord *record = member->device->record;
                 int r;
 
-                if (recorded_state(member->device) != STATE_STUCK)
+                if (device_recorded_state(member->device) != STATE_STUCK)
                         continue;
                 member->state = STATE_STUCK;
                 member->reason = REASON_WORKER_TIMEOUT;
@@ -410,7 +392,7 @@ static bool was_released_by_hand(const Planning *planning, const GroupPlan *grou
         if (is_requested(planning, group, MANUAL_BOUND))
                 return false;
         for (size_t i = 0; i < group->n_members; i++)
-                if (recorded_manual(group->members[i].device) == MANUAL_RELEASED)
+                if (device_recorded_manual(group->members[i].device) == MANUAL_RELEASED)
                         return true;
         return false;
 }
@@ -428,7 +410,7 @@ static void decide_release(GroupPlan *group, Manual manual)
 {
         for (size_t i = 0; i < group->n_members; i++) {
                 MemberPlan *member = &group->members[i];
-                State state = recorded_state(member->device);
+                State state = device_recorded_state(member->device);
 
                 if (member->role == ROLE_BRIDGE || !member->device->record)
                         continue;
@@ -528,12 +510,12 @@ static void decide_unclaimed_member(const Planning *planning, MemberPlan *member
                 member->reason = REASON_EXCLUDED;
         } else if (ours) {
                 member->state = STATE_BOUND;
-                if (recorded_manual(device) != MANUAL_BOUND && member->reason == REASON_NONE)
+                if (device_recorded_manual(device) != MANUAL_BOUND && member->reason == REASON_NONE)
                         member->reason = REASON_CLAIM_REMOVED;
-        } else if (!device->driver && recorded_state(device) == STATE_DETACHED) {
+        } else if (!device->driver && device_recorded_state(device) == STATE_DETACHED) {
                 member->state = STATE_DETACHED;
                 member->reason = REASON_CLAIM_REMOVED;
-        } else if (recorded_manual(device) == MANUAL_RELEASED) {
+        } else if (device_recorded_manual(device) == MANUAL_RELEASED) {
                 member->state = STATE_RELEASED;
         } else if (member->role == ROLE_NONE && member->reason == REASON_NONE &&
                    wants_host_driver(planning, member)) {

@@ -4,18 +4,45 @@
 #include "core/planner.h"
 #include "core/selection.h"
 
+/* What is found out once about a function, because many others ask for it: with thousands of
+ * functions nobody may look through all of them for each of them. */
+typedef struct Notes {
+        bool fresh; /* appeared just now: may be unbound without leave */
+        /* of a physical function: */
+        unsigned n_virtual_functions; /* that are present */
+        bool has_selected;            /* a claim selects one of those */
+        bool coverage_known;          /* claims were asked: */
+        bool covered;                 /* one covers its VFs, existing or to come */
+} Notes;
+
 /* What the parts of the planner share while one plan is made. */
 typedef struct Planning {
         const Snapshot *snapshot;
         const Config *config;
         const PlanRequest *request;
         const Selection *selections; /* per device of the snapshot */
+        Notes *notes;                /* likewise */
         Plan *plan;
 } Planning;
 
 static inline const Selection *planning_selection(const Planning *planning, const Device *device)
 {
         return &planning->selections[device - planning->snapshot->devices];
+}
+
+static inline Notes *planning_notes(const Planning *planning, const Device *device)
+{
+        return &planning->notes[device - planning->snapshot->devices];
+}
+
+static inline State device_recorded_state(const Device *device)
+{
+        return device->record ? device->record->state : STATE_UNCLAIMED;
+}
+
+static inline Manual device_recorded_manual(const Device *device)
+{
+        return device->record ? device->record->manual : MANUAL_NONE;
 }
 
 static inline MatchContext planner_match_context(const Planning *planning)

@@ -215,7 +215,7 @@ static int check_physical_function(Refusal *refusal, MemberPlan *member)
         if (member->role != ROLE_SELECTED && member->role != ROLE_COMPANION)
                 return 0;
         if (device->sriov_total_vfs > 0 &&
-            snapshot_has_virtual_functions(refusal->planning->snapshot, device)) {
+            planning_notes(refusal->planning, device)->n_virtual_functions > 0) {
                 for (size_t i = 0; i < refusal->group->n_members; i++) {
                         const MemberPlan *vf = &refusal->group->members[i];
 

@@ -80,21 +80,16 @@ static bool claim_covers(const MatchContext *context, const Claim *claim, const 
 bool planner_covers_virtual_functions(const Planning *planning, const Device *pf)
 {
         MatchContext context = planner_match_context(planning);
+        Notes *notes = planning_notes(planning, pf);
 
-        for (size_t i = 0; i < planning->config->n_claims; i++)
-                if (claim_covers(&context, &planning->config->claims[i], pf))
-                        return true;
-
-        /* a VF that was claimed by a name gone since */
-        for (size_t i = 0; i < planning->snapshot->n_devices; i++) {
-                const Device *vf = &planning->snapshot->devices[i];
-
-                if (vf->is_virtual_function &&
-                    planning->selections[i].verdict == VERDICT_SELECTED &&
-                    pci_address_equal(&vf->physical_function, &pf->address))
-                        return true;
-        }
-        return false;
+        if (notes->coverage_known)
+                return notes->covered;
+        notes->coverage_known = true;
+        /* a VF may be claimed by a name gone since */
+        notes->covered = notes->has_selected;
+        for (size_t i = 0; i < planning->config->n_claims && !notes->covered; i++)
+                notes->covered = claim_covers(&context, &planning->config->claims[i], pf);
+        return notes->covered;
 }
 
 const PhysicalFunction *planner_find_section(const Planning *planning, const Device *pf)
@@ -112,17 +107,6 @@ const PhysicalFunction *planner_find_section(const Planning *planning, const Dev
                         return section;
         }
         return NULL;
-}
-
-static unsigned count_virtual_functions(const Snapshot *snapshot, const Device *pf)
-{
-        unsigned n = 0;
-
-        for (size_t i = 0; i < snapshot->n_devices; i++)
-                if (snapshot->devices[i].is_virtual_function &&
-                    pci_address_equal(&snapshot->devices[i].physical_function, &pf->address))
-                        n++;
-        return n;
 }
 
 static int say(PhysicalFunctionPlan *plan, State state, Reason reason, char *text)
@@ -146,7 +130,7 @@ static int decide_num_vfs(const Planning *planning, PhysicalFunctionPlan *plan)
         const Device *pf = plan->device;
         const PhysicalFunction *section = plan->section;
         const char *address = PCI_ADDRESS_TEXT(&pf->address);
-        unsigned present = count_virtual_functions(planning->snapshot, pf), wanted;
+        unsigned present = planning_notes(planning, pf)->n_virtual_functions, wanted;
 
         plan->state = STATE_BOUND;
         if (!section || section->num_vfs == NUM_VFS_KEEP)

@@ -91,16 +91,71 @@ static int decide_groups(const Planning *planning)
         return 0;
 }
 
+static void note_virtual_function(const Planning *planning, const Device *device)
+{
+        const Device *pf = snapshot_find(planning->snapshot, &device->physical_function);
+        Notes *notes;
+
+        if (!pf)
+                return;
+        notes = planning_notes(planning, pf);
+        notes->n_virtual_functions++;
+        if (planning_selection(planning, device)->verdict == VERDICT_SELECTED)
+                notes->has_selected = true;
+}
+
+static void take_notes(const Planning *planning)
+{
+        const Snapshot *snapshot = planning->snapshot;
+        const PlanRequest *request = planning->request;
+
+        for (size_t i = 0; i < snapshot->n_devices; i++) {
+                const Device *device = &snapshot->devices[i];
+
+                if (device->record && device->record->hotplug_pending)
+                        planning->notes[i].fresh = true;
+                if (device->is_virtual_function)
+                        note_virtual_function(planning, device);
+        }
+        for (size_t i = 0; i < request->n_hotplugged; i++) {
+                const Device *device = snapshot_find(snapshot, &request->hotplugged[i]);
+
+                if (device)
+                        planning_notes(planning, device)->fresh = true;
+        }
+}
+
+static int note_places(const Planning *planning)
+{
+        const Snapshot *snapshot = planning->snapshot;
+        Plan *plan = planning->plan;
+
+        plan->places = calloc(snapshot->n_devices + 1, sizeof(PlanPlace));
+        if (!plan->places)
+                return -ENOMEM;
+        plan->n_places = snapshot->n_devices;
+        for (size_t i = 0; i < plan->n_groups; i++)
+                for (size_t j = 0; j < plan->groups[i].n_members; j++) {
+                        MemberPlan *member = &plan->groups[i].members[j];
+
+                        plan->places[member->device - snapshot->devices] =
+                                (PlanPlace){ &plan->groups[i], member };
+                }
+        return 0;
+}
+
 int planner_plan(const Snapshot *snapshot, const Config *config, const PlanRequest *request,
         Plan **ret)
 {
         _cleanup_plan_ Plan *plan = NULL;
         _cleanup_free_ Selection *selections = NULL;
+        _cleanup_free_ Notes *notes = NULL;
         Planning planning;
         int r;
 
         plan = calloc(1, sizeof(Plan));
-        if (!plan)
+        notes = calloc(snapshot->n_devices + 1, sizeof(Notes));
+        if (!plan || !notes)
                 return -ENOMEM;
 
         r = selection_judge(snapshot, config, request->stage, &selections);
@@ -108,8 +163,12 @@ int planner_plan(const Snapshot *snapshot, const Config *config, const PlanReque
                 return r;
 
         planning = (Planning){ .snapshot = snapshot, .config = config, .request = request,
-                               .selections = selections, .plan = plan };
+                               .selections = selections, .notes = notes, .plan = plan };
+        take_notes(&planning);
         r = decide_groups(&planning);
+        if (r < 0)
+                return r;
+        r = note_places(&planning);
         if (r < 0)
                 return r;
         r = planner_decide_physical_functions(&planning);
