@@ -187,7 +187,7 @@ static int reply_path(const BusCall *call, const BusInterface *interface, const 
 
 static int handle_get_device(const BusCall *call)
 {
-        const DeviceEntry *device;
+        const DeviceEntry *device = NULL;
         int r = read_device(call, &device);
 
         return r < 0 ? r : reply_path(call, &bus_device_interface, &device->entry);
@@ -221,7 +221,7 @@ static int handle_get_claim(const BusCall *call)
 
 static int handle_bind_device(const BusCall *call)
 {
-        const DeviceEntry *device;
+        const DeviceEntry *device = NULL;
         int r = read_device(call, &device);
 
         return r < 0 ? r : request_bind(call, device, REPLY_DEVICES);
@@ -229,7 +229,7 @@ static int handle_bind_device(const BusCall *call)
 
 static int handle_release_device(const BusCall *call)
 {
-        const DeviceEntry *device;
+        const DeviceEntry *device = NULL;
         int r = read_device(call, &device);
 
         return r < 0 ? r : request_release(call, device, REPLY_DEVICES);
@@ -319,7 +319,7 @@ static int append_explanation(sd_bus_message *reply, const Explanation *explanat
 static int handle_explain(const BusCall *call)
 {
         _cleanup_free_ Explanation *explanations = NULL;
-        const DeviceEntry *device;
+        const DeviceEntry *device = NULL;
         sd_bus_message *reply = NULL;
         size_t n;
         int r = read_device(call, &device);

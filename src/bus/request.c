@@ -72,7 +72,7 @@ RequestList *request_list_free(RequestList *list)
 static int request_new(const BusCall *call, ReplyForm form, Request **ret)
 {
         RequestList *list = bus_requests(call->bus);
-        Request *request;
+        Request *request = NULL;
 
         if (list->n >= REQUESTS_MAX)
                 return sd_bus_error_set(call->error, SD_BUS_ERROR_LIMITS_EXCEEDED,
@@ -206,7 +206,7 @@ static void on_applied(void *userdata, int code, const ApplyResult *result)
 
 static int start_apply(const BusCall *call, const ApplyRequest *apply, ReplyForm form)
 {
-        Request *request;
+        Request *request = NULL;
         int r = request_new(call, form, &request);
 
         if (r < 0)
@@ -386,7 +386,7 @@ static void on_holders(void *userdata, int code, const Holder *holders, size_t n
 int request_holders(const BusCall *call, const GroupEntry *group)
 {
         char number[24];
-        Request *request;
+        Request *request = NULL;
         int r;
 
         snprintf(number, sizeof(number), "%" PRId64, group->number);

@@ -79,7 +79,8 @@ static int remove_link(const Host *host, const char *directory, const char *name
 {
         char path[PATH_SIZE];
 
-        (void) snprintf(path, sizeof(path), "%s/%s", directory, name);
+        if ((size_t) snprintf(path, sizeof(path), "%s/%s", directory, name) >= sizeof(path))
+                return -ENAMETOOLONG;
         if (unlinkat(host->root, path, 0) == 0 || errno == ENOENT || errno == ENOTDIR)
                 return 0;
         return -errno;

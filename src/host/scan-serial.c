@@ -50,7 +50,7 @@ static int walk_capabilities(int fd, uint64_t *ret)
 {
         unsigned offset = EXTENDED_SPACE;
         struct stat status;
-        uint32_t header, low, high;
+        uint32_t header = 0, low = 0, high = 0;
 
         if (fstat(fd, &status) < 0)
                 return -errno;
