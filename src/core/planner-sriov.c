@@ -167,32 +167,41 @@ static int decide_num_vfs(const Planning *planning, PhysicalFunctionPlan *plan)
         return 0;
 }
 
+/* We switched automatic probing off and nothing speaks of its VFs any more: prune gives the setting
+ * back, as it gives back the functions. */
+static bool wants_autoprobe_back(const Planning *planning, const Device *pf)
+{
+        return planning->request->prune && pf->sriov_autoprobe == 0 && pf->record &&
+               !isempty(pf->record->original_autoprobe) &&
+               !streq(pf->record->original_autoprobe, "0");
+}
+
 static int decide_physical_function(const Planning *planning, const Device *pf)
 {
         PhysicalFunctionPlan *plan;
         const PhysicalFunction *section = planner_find_section(planning, pf);
-        bool covers;
+        bool covers, restore;
         int r;
 
         covers = pf->sriov_total_vfs > 0 && !driver_is_vfio(pf->driver) &&
                  planner_covers_virtual_functions(planning, pf);
-        if (!section && !covers)
+        restore = !covers && wants_autoprobe_back(planning, pf);
+        if (!section && !covers && !restore)
                 return 0;
 
         r = ARRAY_GROW(planning->plan->physical_functions, planning->plan->n_physical_functions);
         if (r < 0)
                 return r;
         plan = &planning->plan->physical_functions[planning->plan->n_physical_functions++];
-        *plan = (PhysicalFunctionPlan){ .device = pf, .section = section };
+        *plan = (PhysicalFunctionPlan){ .device = pf, .section = section,
+                                        .autoprobe_restore = restore };
 
         r = decide_num_vfs(planning, plan);
         if (r < 0)
                 return r;
-        if (covers && pf->sriov_autoprobe == 1) {
-                plan->autoprobe_off = true;
-                if (plan->state == STATE_BOUND)
-                        plan->state = STATE_PENDING;
-        }
+        plan->autoprobe_off = covers && pf->sriov_autoprobe == 1;
+        if ((plan->autoprobe_off || restore) && plan->state == STATE_BOUND)
+                plan->state = STATE_PENDING;
         return 0;
 }
 

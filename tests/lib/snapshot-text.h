@@ -13,6 +13,7 @@
  *   use ADDRESS KIND WHAT…          why it cannot be unbound
  *   record ADDRESS [state=S] [reason=R] [role=R] [claim=NAME] [provenance=P]
  *                  [manual=bound|released] [from=DRIVER] [driver=MANUAL DRIVER] [drift=N]
+ *                  [autoprobe=ORIGINAL]
  *                  [target=DRIVER]
  *                  [hotplug] [other-config]; role= defaults to selected
  *   request [stage=S] [may-unbind] [prune] [hotplugged=ADDRESS]… [only-claim=NAME]
