@@ -118,9 +118,11 @@ int udev_event_parse(UdevLookup lookup, void *userdata, UdevEvent *ret)
         r = parse_subject(lookup(userdata, "SUBSYSTEM"), path ? path : "", &event);
         if (r < 0)
                 return r;
-        /* The kernel sets it in every event that was written to a `uevent` file
-         * (kobject_synth_uevent() in lib/kobject_uevent.c). */
-        event.is_synthetic = !isempty(lookup(userdata, "SYNTH_UUID"));
+        /* The kernel sets SYNTH_UUID in every event that was written to a `uevent` file
+         * (kobject_synth_uevent() in lib/kobject_uevent.c), and numbers all it sends: what has no
+         * SEQNUM is made up by `udevadm test`, which executes programs up to systemd 255. */
+        event.is_synthetic = !isempty(lookup(userdata, "SYNTH_UUID")) ||
+                isempty(lookup(userdata, "SEQNUM"));
         event.pending = parse_pending(pending ? pending : "");
         *ret = event;
         return 0;

@@ -15,6 +15,7 @@ static const char *look_up(void *userdata, const char *name)
 }
 
 #define PCI_PATH "DEVPATH=/devices/pci0000:00/0000:00:1c.0/0000:01:00.0"
+#define KERNEL   "SEQNUM=4711"
 
 static int parse(UdevEvent *ret, const char *const *environment)
 {
@@ -27,7 +28,7 @@ static void test_function(void)
 {
         UdevEvent event = {};
 
-        ASSERT_OK(parse(&event, ENVIRONMENT("ACTION=add", "SUBSYSTEM=pci", PCI_PATH)));
+        ASSERT_OK(parse(&event, ENVIRONMENT("ACTION=add", "SUBSYSTEM=pci", PCI_PATH, KERNEL)));
         ASSERT_EQ(event.subject, UDEV_PCI);
         ASSERT_EQ(event.action, UDEV_ADD);
         ASSERT_STREQ(PCI_ADDRESS_TEXT(&event.address), "0000:01:00.0");
@@ -35,15 +36,19 @@ static void test_function(void)
         ASSERT_TRUE(!event.is_synthetic);
 
         ASSERT_OK(parse(&event, ENVIRONMENT("ACTION=bind", "SUBSYSTEM=pci", PCI_PATH,
-                                        "SYNTH_UUID=0", "VFIO_BIND_PENDING=1")));
+                                        "SYNTH_UUID=0", "VFIO_BIND_PENDING=1", KERNEL)));
         ASSERT_EQ(event.action, UDEV_BIND);
         ASSERT_EQ(event.pending, UDEV_PENDING);
         ASSERT_TRUE(event.is_synthetic);
 
         ASSERT_OK(parse(&event, ENVIRONMENT("ACTION=change", "SUBSYSTEM=pci", PCI_PATH,
-                                        "VFIO_BIND_PENDING=vf", "SYNTH_UUID=")));
+                                        "VFIO_BIND_PENDING=vf", "SYNTH_UUID=", KERNEL)));
         ASSERT_EQ(event.pending, UDEV_PENDING_IF_VF);
         ASSERT_TRUE(!event.is_synthetic);
+
+        /* "udevadm test", which executes the programs of rules up to systemd 255 */
+        ASSERT_OK(parse(&event, ENVIRONMENT("ACTION=add", "SUBSYSTEM=pci", PCI_PATH)));
+        ASSERT_TRUE(event.is_synthetic);
 }
 
 static void test_nodes(void)
