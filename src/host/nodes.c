@@ -16,6 +16,9 @@
 
 #define MODE_MAX  0660
 #define PATH_SIZE 128
+/* Written with an event of our own it becomes SYNTH_UUID=; arguments, only allowed beside such an
+ * id, become SYNTH_ARG_… (kernel: Documentation/ABI/testing/sysfs-uevent). */
+#define ANNOUNCEMENT_ID "d7b6d9c8-d5cb-4d73-86d8-e2972fc2ae1a"
 
 /* "240:3" */
 static int parse_device_number(char *text, dev_t *ret)
@@ -182,19 +185,12 @@ int node_apply_device(const Host *host, const PciAddress *address, const NodeReq
 
 int node_announce(const Host *host, int64_t group)
 {
-        _cleanup_string_list_ char **members = NULL;
         char path[PATH_SIZE];
 
         if (group < 0)
                 return -EINVAL;
-        (void) snprintf(path, sizeof(path), "sys/kernel/iommu_groups/%" PRIi64 "/devices", group);
-        int r = host_list_directory(host->root, path, 2, &members);
-        if (r < 0)
-                return r;
-        if (string_list_length(members) < 2)
-                return 0;
         (void) snprintf(path, sizeof(path), "sys/class/vfio/%" PRIi64 "/uevent", group);
-        return write_attribute_at(host->root, path, "change");
+        return write_attribute_at(host->root, path, "change " ANNOUNCEMENT_ID " VFIOBIND=complete");
 }
 
 int node_secure(const Host *host, int64_t group)

@@ -33,9 +33,9 @@ int node_apply(const Host *host, const NodeRequest *request, NodeStatus *ret) _m
 int node_apply_device(const Host *host, const PciAddress *address, const NodeRequest *request)
         _must_check_;
 
-/* Lets udev look at the group's node again, with a `change` event: for systemd the node counts only
- * once the group is complete. For a group of one function its `add` event was enough, and nothing
- * is done. -ENOENT: no such group. */
+/* Lets udev look at the group's node again, with a `change` event that says VFIOBIND=complete: for
+ * systemd the node counts only once the group is complete, and the rules execute nothing more for
+ * it then. -ENOENT: no such group. */
 int node_announce(const Host *host, int64_t group);
 
 int node_secure(const Host *host, int64_t group) _must_check_; /* root 0600; no node is success */
