@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "stage/boot.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "host/scan.h"
@@ -8,9 +9,30 @@
 #include "host/switch.h"
 #include "log/log.h"
 #include "stage/pass.h"
+#include "util/io.h"
 
 /* Below TimeoutStartSec= of vfio-bindd-early.service: the end is ours, and is said. */
 #define BOOT_TIMEOUT_MAX_USEC (60 * USEC_PER_SEC)
+
+/* At boot the unit comes before udevd. Enabled while the system runs, it is started by whatever
+ * starts a target again (`systemctl isolate`, `systemctl default`); host drivers are at work then.
+ * cgroup.events: Documentation/admin-guide/cgroup-v2.rst of the kernel. */
+static bool udevd_is_running(const Host *host)
+{
+        static const char *const hierarchies[] = { "sys/fs/cgroup", "sys/fs/cgroup/unified" };
+
+        for (size_t i = 0; i < ELEMENTSOF(hierarchies); i++) {
+                _cleanup_free_ char *text = NULL;
+                char path[128];
+
+                (void) snprintf(path, sizeof(path),
+                        "%s/system.slice/systemd-udevd.service/cgroup.events", hierarchies[i]);
+                if (read_file_at(host->root, path, 4096, &text, NULL) >= 0 &&
+                    strstr(text, "populated 1"))
+                        return true;
+        }
+        return false;
+}
 
 static int carry_out(Pass *pass, const Plan *plan)
 {
@@ -67,6 +89,11 @@ int boot_run(const BootOptions *options)
         }
         if (!options->dry_run && !host_is_enabled(&pass.host)) {
                 log_notice("vfio-bindd-early.service is not enabled, nothing is done.");
+                return 0;
+        }
+        if (!options->dry_run && options->stage == STAGE_BOOT && udevd_is_running(&pass.host)) {
+                log_notice("systemd-udevd is running already, so this is no boot, and nothing is "
+                           "done. Run \"vfio-bindctl apply\" to take devices from the host.");
                 return 0;
         }
         r = pass_configure(&pass);

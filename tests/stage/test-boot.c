@@ -56,6 +56,29 @@ static void test_not_enabled(void)
         ASSERT_CONTAINS(boot(machine, false, STAGE_BOOT, &taken), "is not enabled");
 }
 
+/* Enabled while the system runs, the unit is started by `systemctl isolate`, `systemctl default`
+ * and the like: host drivers are at work then, and taking them away is what "apply" is for. */
+static void test_not_a_boot(void)
+{
+        _cleanup_fake_sysfs_ FakeSysfs *machine = machine_new(DEVICES,
+                "[Claim gpu]\nMatch=0000:01:00.0\n");
+        LogTaken taken;
+
+        fake_sysfs_write(machine, "sys/fs/cgroup/system.slice/systemd-udevd.service/cgroup.events",
+                "populated 1\nfrozen 0\n");
+        ASSERT_CONTAINS(boot(machine, false, STAGE_BOOT, &taken),
+                "systemd-udevd is running already");
+        ASSERT_CONTAINS(boot(machine, true, STAGE_BOOT, &taken), "would be bound");
+        /* one that has ended, of an initramfs, is no sign */
+        fake_sysfs_write(machine, "sys/fs/cgroup/system.slice/systemd-udevd.service/cgroup.events",
+                "populated 0\nfrozen 0\n");
+        ASSERT_TRUE(!strstr(boot(machine, false, STAGE_BOOT, &taken), "running already"));
+        fake_sysfs_write(machine,
+                "sys/fs/cgroup/unified/system.slice/systemd-udevd.service/cgroup.events",
+                "populated 1\nfrozen 0\n");
+        ASSERT_CONTAINS(boot(machine, false, STAGE_BOOT, &taken), "running already");
+}
+
 static void test_switched_off(void)
 {
         _cleanup_fake_sysfs_ FakeSysfs *machine = machine_new(DEVICES,
@@ -123,6 +146,7 @@ int main(void)
         test_dry_run();
         test_configuration_error();
         test_not_enabled();
+        test_not_a_boot();
         test_switched_off();
         test_plan_only();
         test_skipped_claim();
