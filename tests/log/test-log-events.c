@@ -203,6 +203,10 @@ static void test_nothing_new(Capture *capture)
         bound.record = &record;
         log_group_report(&report, &plan);
         expect_no_more(capture);
+        log_set_max_level(LOG_DEBUG);
+        log_group_report(&report, &plan);
+        log_set_max_level(LOG_INFO);
+        expect(capture, "MESSAGE=0000:03:00.0 (1b36:0010) bound to vfio-pci.\n", "PRIORITY=7\n");
         member_report.reason = REASON_ACCOUNT_UNKNOWN;
         log_group_report(&report, &plan);
         expect(capture, "bound to vfio-pci, but: account-unknown", "PRIORITY=4\n");
