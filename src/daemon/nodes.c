@@ -24,6 +24,8 @@
 
 struct NodeMemory {
         int64_t group;
+        ino_t inode;         /* 0: it has not been looked at yet */
+        bool is_new;         /* made by the kernel, not seen as it should be yet */
         bool is_known;
         NodeStatus final;    /* if is_known: what it should be */
         bool is_restoring;
@@ -138,11 +140,13 @@ static void look_for_holders(Manager *manager, const NodeMemory *memory)
  * udev's helper). */
 static void learn(NodeMemory *memory, const NodeStatus *status)
 {
-        bool was_changed = memory->is_restoring && !status_equal(status, &memory->found);
+        bool was_changed = memory->is_restoring && !memory->is_new &&
+                           !status_equal(status, &memory->found);
 
         memory->final = *status;
         memory->is_known = true;
         memory->is_restoring = false;
+        memory->is_new = false;
         if (!was_changed)
                 return;
         if (memory->n_restored++ == 0)
@@ -153,8 +157,22 @@ static void learn(NodeMemory *memory, const NodeStatus *status)
                 status->uid, status->gid, status->mode);
 }
 
+/* A group that was emptied and filled again has another node: nobody has changed that one, it is
+ * as the kernel made it until udev's helper has seen it. */
+static void follow_node(NodeMemory *memory, const NodeStatus *status)
+{
+        if (memory->inode != 0 && memory->inode != status->inode) {
+                memory->is_new = true;
+                memory->is_theirs = false;
+        }
+        memory->inode = status->inode;
+        if (memory->is_known && status_equal(status, &memory->final))
+                memory->is_new = false;
+}
+
 static void judge(Manager *manager, NodeMemory *memory, const NodeStatus *status)
 {
+        follow_node(memory, status);
         if (!memory->is_known) {
                 learn(memory, status);
                 return;

@@ -221,6 +221,7 @@ int node_status(const Host *host, int64_t group, NodeStatus *ret)
                 .uid = status.st_uid,
                 .gid = status.st_gid,
                 .mode = status.st_mode & 07777,
+                .inode = status.st_ino,
         };
         return 0;
 }

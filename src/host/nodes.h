@@ -20,6 +20,7 @@ typedef struct NodeStatus {
         uid_t uid;
         gid_t gid;
         mode_t mode; /* permission bits */
+        ino_t inode; /* another one is another node, made anew; 0: not looked at */
 } NodeStatus;
 
 /* Sets owner and mode of /dev/vfio/GROUP: opened with O_PATH, rdev checked against
