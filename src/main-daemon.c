@@ -38,7 +38,9 @@ static int print_help(void)
                "                                 nothing is done to any device\n"
                "     --bus-introspect=INTERFACE  Print the XML of a D-Bus interface\n"
                "\n"
-               "See vfio-bindd(8), vfio-bind.conf(5), vfio-bindctl(1).\n");
+               "SIGHUP makes it read the configuration again; stopping it unbinds nothing.\n"
+               "See also \"vfio-bindctl --help\" and \"busctl introspect org.vfio.Bind1 "
+               "/org/vfio/Bind1\".\n");
         return EXIT_DONE;
 }
 
