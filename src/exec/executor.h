@@ -11,7 +11,8 @@
  * deadline passes it is known where it is stuck. Each single operation has the claim's Timeout=;
  * when that has passed, the worker is killed and abandoned, its group is reported stuck, and the
  * record of the function it was at says so. A zombie is reaped whenever it comes.
- * A worker that ends without a report leaves its intent file behind: its group is reported failed.
+ * A worker that ends without a report was killed: another one takes up its transaction, and finishes
+ * or undoes it. If that one is killed too, its intent file stays and its group is reported failed.
  *
  * The program must be single-threaded. */
 

@@ -188,8 +188,22 @@ static const char *operation_name(const Job *job)
         return job->has_operation ? operation_type_to_string(job->operation.type) : "begin";
 }
 
+/* The transaction finds in the records how its members were before the first worker. */
+static void queue_again(Job *job)
+{
+        worker_done(&job->worker);
+        job->is_second = true;
+        job->has_operation = false;
+        job->n_received = 0;
+        job->state = JOB_QUEUED;
+}
+
 void job_finish_ended(Job *job)
 {
+        if (!job->is_complete && !job->is_second) {
+                queue_again(job);
+                return;
+        }
         job->state = JOB_FINISHED;
         if (job->is_complete)
                 return;

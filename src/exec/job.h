@@ -24,6 +24,7 @@ struct Job {
         uint64_t timeout_usec;
         uint64_t deadline_usec; /* of the operation it is at; CLOCK_MONOTONIC */
         Worker worker;
+        bool is_second; /* the first worker was killed */
 
         bool has_operation;
         ProgressOperation operation; /* the last it told of */
@@ -44,7 +45,8 @@ uint64_t job_deadline(const Job *job, uint64_t started_usec);
 /* Takes what the worker has said. */
 void job_receive(Job *job);
 
-/* The worker has ended: with its report, or without. */
+/* The worker has ended: with its report, or without. Where it was killed, a second one is to finish
+ * or undo what it left (queued again); there is no third. */
 void job_finish_ended(Job *job);
 
 /* No worker was started: error, or -ETIMEDOUT if there was no time for it. */

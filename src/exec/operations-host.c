@@ -315,12 +315,20 @@ static int perform_on_group(const Host *host, const Operation *operation, bool u
 static int perform_on_record(const Host *host, const Operation *operation)
 {
         const PciAddress *address = &operation->address;
+        int r;
+
+        if (operation->type == OPERATION_LOAD_RECORD)
+                return store_load(host, address, operation->inode, operation->ret_record);
+        /* a late worker must not write over the record of what was plugged in since */
+        r = check_instance(host, operation);
+        if (r < 0)
+                return r;
 
         switch (operation->type) {
-        case OPERATION_LOAD_RECORD:
-                return store_load(host, address, operation->inode, operation->ret_record);
         case OPERATION_SAVE_ORIGINAL:
                 return store_save_original(host, address, operation->inode, operation->record);
+        case OPERATION_REPLACE_ORIGINAL:
+                return store_replace_original(host, address, operation->inode, operation->record);
         case OPERATION_SAVE_RECORD:
                 return store_save(host, address, operation->inode, operation->record);
         case OPERATION_REMOVE_RECORD:
@@ -391,6 +399,7 @@ static int perform(const Host *host, const Operation *operation, bool use_name_s
                 return perform_on_group(host, operation, use_name_service);
         case OPERATION_LOAD_RECORD:
         case OPERATION_SAVE_ORIGINAL:
+        case OPERATION_REPLACE_ORIGINAL:
         case OPERATION_SAVE_RECORD:
         case OPERATION_REMOVE_RECORD:
                 return perform_on_record(host, operation);

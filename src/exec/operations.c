@@ -22,6 +22,7 @@ static const char *const operation_table[_OPERATION_MAX] = {
         [OPERATION_IS_OPEN] = "is-open",
         [OPERATION_LOAD_RECORD] = "load-record",
         [OPERATION_SAVE_ORIGINAL] = "save-original",
+        [OPERATION_REPLACE_ORIGINAL] = "replace-original",
         [OPERATION_SAVE_RECORD] = "save-record",
         [OPERATION_REMOVE_RECORD] = "remove-record",
         [OPERATION_SECURE_NODE] = "secure-node",

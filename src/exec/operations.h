@@ -33,6 +33,7 @@ typedef enum OperationType {
                             * *ret_text: NULL no, else who: "1234 (qemu-system-x86)" */
         OPERATION_LOAD_RECORD,   /* *ret_record: NULL = none for this instance */
         OPERATION_SAVE_ORIGINAL, /* record: its original_*; created, never overwritten: -EEXIST */
+        OPERATION_REPLACE_ORIGINAL, /* the same, in the place of what turned out to be wrong */
         OPERATION_SAVE_RECORD,   /* record: all but its original_*; replaced */
         OPERATION_REMOVE_RECORD, /* the original too */
         OPERATION_SECURE_NODE,   /* number: group; its node goes back to root 0600 */
@@ -56,7 +57,8 @@ typedef struct Operation {
         OperationType type;
         PciAddress address;
         /* of the function's sysfs directory when the plan was made: where another instance has
-         * taken its place, every operation on the function gives -ENODEV; 0: any instance */
+         * taken its place, every operation on the function gives -ENODEV, those on its record too;
+         * 0: any instance */
         uint64_t inode;
         const char *text;
         int64_t number;

@@ -82,22 +82,17 @@ static int record_autoprobe(Work *work, char *value)
         if (record.original_autoprobe)
                 return 0;
 
-        if (!record.has_original) {
-                r = perform(work, OPERATION_READ_DRIVER, NULL, NULL, &driver);
-                if (r < 0)
-                        return r;
-                record.has_original = true;
-                record.original_driver = driver;
-        } else {
-                r = perform(work, OPERATION_REMOVE_RECORD, NULL, NULL, NULL);
-                if (r < 0)
-                        return r;
-        }
         record.original_autoprobe = value;
-        r = perform(work, OPERATION_SAVE_ORIGINAL, NULL, &record, NULL);
-        if (r < 0 && r != -EEXIST)
+        if (record.has_original)
+                return perform(work, OPERATION_REPLACE_ORIGINAL, NULL, &record, NULL);
+
+        r = perform(work, OPERATION_READ_DRIVER, NULL, NULL, &driver);
+        if (r < 0)
                 return r;
-        return work->previous ? perform(work, OPERATION_SAVE_RECORD, NULL, &record, NULL) : 0;
+        record.has_original = true;
+        record.original_driver = driver;
+        r = perform(work, OPERATION_SAVE_ORIGINAL, NULL, &record, NULL);
+        return r == -EEXIST ? 0 : r;
 }
 
 static bool write_autoprobe(Work *work, const char *value)

@@ -14,10 +14,13 @@ typedef struct Member {
         const MemberPlan *plan;
         DeviceRecord *previous; /* what the record said when the group was locked; NULL: none */
 
-        /* how it was found, and is put back to */
+        char *read_override, *read_power_control; /* as they were read under the lock */
+
+        /* how it was found, and is put back to: by a transaction before this one that was cut off,
+         * where there was one; texts point to what was read, or into `previous` */
         char found_driver[DRIVER_NAME_MAX]; /* "": none */
-        char *found_override;
-        char *found_power_control; /* NULL: not there */
+        const char *found_override;
+        const char *found_power_control; /* NULL: not there */
 
         /* how it is now, as far as we know */
         char driver[DRIVER_NAME_MAX];
@@ -27,6 +30,7 @@ typedef struct Member {
         char **host_drivers; /* that could take it after us */
         Provenance provenance;
         bool saved_original;  /* by this transaction */
+        bool original_is_wrong; /* saved by one that was cut off: to be replaced */
         bool touched;         /* a write was tried: undoing has something to look at */
         bool attached_later;  /* the kernel attaches it by itself */
         bool lost;            /* a hold that came too late */
@@ -82,6 +86,9 @@ bool member_check_guard(Transaction *transaction, Member *member);
 bool member_check_open(Transaction *transaction, Member *member);
 /* The driver it is on now is to be unbound. */
 bool member_must_unbind(const Member *member);
+/* Nothing of it is ours any more: it was released since the plan was made, or is on its VFIO driver
+ * by somebody else's doing. */
+bool member_is_released(const Member *member);
 /* bind, detach, hold: the driver's name, or one that nobody answers to */
 const char *member_wanted_override(const Member *member);
 /* A VF that is not probed without an override (pci_device_can_probe). */
@@ -107,6 +114,9 @@ int member_put_back(Transaction *transaction, Member *member, const char *driver
 
 /* transaction-record.c */
 bool transaction_load_records(Transaction *transaction);
+/* Where a transaction was cut off in the middle, the record says how the member was found before it;
+ * an original that it saved is this transaction's now. */
+void member_resume(Member *member);
 void member_decide_provenance(const Transaction *transaction, Member *member);
 bool transaction_save_originals(Transaction *transaction);
 /* It was on this driver before us after all: the original is written anew. */

@@ -48,6 +48,64 @@ bool transaction_load_records(Transaction *transaction)
         return true;
 }
 
+/* An original without an outcome, or with that of an undoing that failed. Not that of a PF, which
+ * may be there for its autoprobe alone. */
+static bool taking_was_cut_off(const Member *member)
+{
+        const DeviceRecord *record = member->previous;
+
+        if (member->plan->action != ACTION_BIND && member->plan->action != ACTION_DETACH)
+                return false;
+        if (!record->has_original || record->original_autoprobe)
+                return false;
+        return record->state == STATE_UNCLAIMED ||
+                (record->state == STATE_FAILED && record->reason == REASON_ROLLBACK_FAILED);
+}
+
+/* It is planned for what is on our driver only. */
+static bool releasing_was_cut_off(const Member *member)
+{
+        const DeviceRecord *record = member->previous;
+
+        return member->plan->action == ACTION_RELEASE && record->state == STATE_BOUND &&
+                record->target_driver && !streq(member->driver, record->target_driver);
+}
+
+static void resume_from(Member *member, const char *driver, const char *override,
+        const char *power_control)
+{
+        if (strlen(driver) >= sizeof(member->found_driver))
+                return;
+        strcpy(member->found_driver, driver);
+        member->found_override = override;
+        member->found_power_control = power_control;
+        member->touched = true;
+}
+
+void member_resume(Member *member)
+{
+        const DeviceRecord *record = member->previous;
+        const char *original = record ? record->original_driver ?: "" : "";
+        bool is_foreign = member->driver[0] && !streq(member->driver, original) &&
+                !streq_null(member->driver, member->plan->target);
+
+        if (!record)
+                return;
+        if (taking_was_cut_off(member)) {
+                /* a host driver that was faster was there before us after all */
+                member->original_is_wrong = is_foreign && !original[0];
+                if (is_foreign && original[0])
+                        return;
+                resume_from(member, is_foreign ? member->driver : original,
+                        record->original_override, record->original_power_control);
+                member->saved_original = true;
+        } else if (releasing_was_cut_off(member) &&
+                   (!member->driver[0] || streq(member->driver, original))) {
+                /* binding sets the power control */
+                resume_from(member, record->target_driver, record->target_driver, NULL);
+        }
+}
+
 /* A transaction was cut off after the original was recorded. */
 static Provenance provenance_of_original(const DeviceRecord *record)
 {
@@ -78,14 +136,19 @@ void member_decide_provenance(const Transaction *transaction, Member *member)
                 member->provenance = PROVENANCE_UNKNOWN;
 }
 
+static DeviceRecord original_of(const Member *member)
+{
+        return (DeviceRecord){
+                .has_original = true,
+                .original_driver = member->found_driver[0] ? (char *) member->found_driver : NULL,
+                .original_override = (char *) member->found_override,
+                .original_power_control = (char *) member->found_power_control,
+        };
+}
+
 static bool save_original(Transaction *transaction, Member *member)
 {
-        DeviceRecord record = {
-                .has_original = true,
-                .original_driver = member->found_driver[0] ? member->found_driver : NULL,
-                .original_override = member->found_override,
-                .original_power_control = member->found_power_control,
-        };
+        DeviceRecord record = original_of(member);
         int r;
 
         r = perform_with_record(transaction, member, OPERATION_SAVE_ORIGINAL, &record);
@@ -116,25 +179,30 @@ static bool wants_original(const Member *member)
 
 bool transaction_save_originals(Transaction *transaction)
 {
-        for (size_t i = 0; i < transaction->n_members; i++)
-                if (wants_original(&transaction->members[i]) &&
-                    !save_original(transaction, &transaction->members[i]))
+        for (size_t i = 0; i < transaction->n_members; i++) {
+                Member *member = &transaction->members[i];
+
+                if (wants_original(member) && !save_original(transaction, member))
                         return false;
+                if (member->original_is_wrong && !member_replace_original(transaction, member))
+                        return false;
+        }
         return true;
 }
 
 bool member_replace_original(Transaction *transaction, Member *member)
 {
+        DeviceRecord record = original_of(member);
         int r;
 
         if (!member->saved_original)
                 return true;
 
-        r = perform_with_record(transaction, member, OPERATION_REMOVE_RECORD, NULL);
+        r = perform_with_record(transaction, member, OPERATION_REPLACE_ORIGINAL, &record);
         if (r < 0)
-                return transaction_stop_operation(transaction, member, OPERATION_REMOVE_RECORD, r);
-        member->saved_original = false;
-        return save_original(transaction, member);
+                return transaction_stop_operation(transaction, member, OPERATION_REPLACE_ORIGINAL,
+                        r);
+        return true;
 }
 
 static bool holds_it_now(const Member *member)

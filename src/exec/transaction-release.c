@@ -27,6 +27,7 @@ void transaction_load_host_drivers(Transaction *transaction)
                 if (action != ACTION_RELEASE && action != ACTION_PROBE_HOST)
                         continue;
                 if (member->plan->no_probe || member->provenance == PROVENANCE_ADOPTED ||
+                    member_is_released(member) ||
                     (action == ACTION_PROBE_HOST && member->driver[0]))
                         continue;
                 if (member_perform(transaction, member, OPERATION_LOAD_HOST_DRIVERS, NULL,
@@ -129,6 +130,10 @@ static bool release_member(Transaction *transaction, Member *member)
         const char *original = member->previous ? member->previous->original_driver : NULL;
         int r;
 
+        if (member_is_released(member)) {
+                member->state = STATE_RELEASED;
+                return true;
+        }
         r = give_back(transaction, member);
         if (r == -ENODEV && member_read_driver(transaction, member) == -ENODEV)
                 return transaction_stop_operation(transaction, member, OPERATION_READ_DRIVER, r);

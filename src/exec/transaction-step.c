@@ -93,6 +93,7 @@ static bool is_own_bookkeeping(OperationType type)
         case OPERATION_LOCK_GROUP:
         case OPERATION_LOAD_RECORD:
         case OPERATION_SAVE_ORIGINAL:
+        case OPERATION_REPLACE_ORIGINAL:
         case OPERATION_SAVE_RECORD:
         case OPERATION_REMOVE_RECORD:
         case OPERATION_BEGIN_INTENT:
@@ -245,6 +246,12 @@ static bool is_on_our_driver(const Member *member)
                 streq(member->driver, member->previous->target_driver);
 }
 
+bool member_is_released(const Member *member)
+{
+        return member->plan->action == ACTION_RELEASE &&
+                (!member->previous || member->previous->state == STATE_RELEASED);
+}
+
 bool member_must_unbind(const Member *member)
 {
         if (!member->driver[0])
@@ -256,7 +263,8 @@ bool member_must_unbind(const Member *member)
         case ACTION_DETACH:
                 return true;
         case ACTION_RELEASE:
-                return is_on_our_driver(member) && member->provenance != PROVENANCE_ADOPTED;
+                return !member_is_released(member) && is_on_our_driver(member) &&
+                        member->provenance != PROVENANCE_ADOPTED;
         default:
                 return false;
         }

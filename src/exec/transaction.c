@@ -14,8 +14,8 @@ static void transaction_done(Transaction *transaction)
                 Member *member = &transaction->members[i];
 
                 device_record_free(member->previous);
-                free(member->found_override);
-                free(member->found_power_control);
+                free(member->read_override);
+                free(member->read_power_control);
                 string_list_free(member->host_drivers);
         }
         free(transaction->members);
@@ -92,7 +92,7 @@ static bool read_override(Transaction *transaction, Member *member)
         int r;
 
         r = member_perform(transaction, member, OPERATION_READ_OVERRIDE, NULL,
-                &member->found_override);
+                &member->read_override);
         if (r == -ENOENT && !member->plan->device->has_override_file &&
             (action == ACTION_ADOPT || action == ACTION_RELEASE))
                 return true;
@@ -102,7 +102,7 @@ static bool read_override(Transaction *transaction, Member *member)
                         "A kernel of 3.16 or later is needed");
         if (r < 0)
                 return transaction_stop_operation(transaction, member, OPERATION_READ_OVERRIDE, r);
-        member->override = member->found_override;
+        member->override = member->found_override = member->read_override;
         return true;
 }
 
@@ -121,10 +121,12 @@ static bool look_at(Transaction *transaction, Member *member)
                 return true;
 
         r = member_perform(transaction, member, OPERATION_READ_POWER_CONTROL, NULL,
-                &member->found_power_control);
+                &member->read_power_control);
         if (r < 0 && r != -ENOENT)
                 return transaction_stop_operation(transaction, member,
                         OPERATION_READ_POWER_CONTROL, r);
+        member->found_power_control = member->read_power_control;
+        member_resume(member);
         member_decide_provenance(transaction, member);
         return true;
 }

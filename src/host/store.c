@@ -145,6 +145,19 @@ int store_save_original(const Host *host, const PciAddress *address, uint64_t in
         return write_file_atomic_at(host->root, path, text, strlen(text), 0644);
 }
 
+int store_replace_original(const Host *host, const PciAddress *address, uint64_t inode,
+        const DeviceRecord *record)
+{
+        _cleanup_free_ char *text = NULL;
+        char path[PATH_SIZE];
+
+        int r = record_text_format_original(record, inode, &text);
+        if (r < 0)
+                return r;
+        make_path(path, ORIGINALS, address);
+        return write_file_atomic_at(host->root, path, text, strlen(text), 0644);
+}
+
 int store_save(const Host *host, const PciAddress *address, uint64_t inode,
         const DeviceRecord *record)
 {

@@ -20,6 +20,11 @@ int store_load(const Host *host, const PciAddress *address, uint64_t inode, Devi
 int store_save_original(const Host *host, const PciAddress *address, uint64_t inode,
         const DeviceRecord *record) _must_check_;
 
+/* The same in one step where the one that is there turned out to be wrong: there is no moment
+ * without any. */
+int store_replace_original(const Host *host, const PciAddress *address, uint64_t inode,
+        const DeviceRecord *record) _must_check_;
+
 /* Stores all but the original_* fields, in one step. */
 int store_save(const Host *host, const PciAddress *address, uint64_t inode,
         const DeviceRecord *record) _must_check_;

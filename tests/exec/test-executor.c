@@ -83,7 +83,7 @@ static void test_many(void)
 
 static int block_first(Shared *shared, const Operation *operation, char **ret)
 {
-        if (operation->number != 100)
+        if (operation->number != 100 || shared->blocked != 0)
                 return -EBUSY;
         shared->blocked = getpid();
         return block(shared, operation, ret);

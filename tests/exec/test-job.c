@@ -91,6 +91,10 @@ static void expect_dropped(ProgressMessage (*spoil)(const Pair *pair))
         ASSERT_TRUE(!pair.job->is_complete);
         ASSERT_EQ(pair.job->n_received, 1);
         job_finish_ended(pair.job);
+        ASSERT_EQ(pair.job->state, JOB_QUEUED);
+        ASSERT_EQ(pair.job->n_received, 0);
+        job_finish_ended(pair.job);
+        ASSERT_EQ(pair.job->state, JOB_FINISHED);
         ASSERT_EQ(pair.job->report.state, STATE_FAILED);
         tear_down(&pair);
 }

@@ -224,11 +224,50 @@ static void test_record(void)
         device_record_free(loaded);
 
         loaded = NULL;
+        record.original_driver = (char *) "snd_hda_intel";
+        operation.type = OPERATION_REPLACE_ORIGINAL;
+        ASSERT_OK(stand.operations.perform(stand.operations.userdata, &operation, NULL));
+        operation.type = OPERATION_LOAD_RECORD;
+        ASSERT_OK(stand.operations.perform(stand.operations.userdata, &operation, NULL));
+        ASSERT_STREQ(loaded->original_driver, "snd_hda_intel");
+        device_record_free(loaded);
+
+        loaded = NULL;
         operation.type = OPERATION_REMOVE_RECORD;
         ASSERT_OK(stand.operations.perform(stand.operations.userdata, &operation, NULL));
         operation.type = OPERATION_LOAD_RECORD;
         ASSERT_OK(stand.operations.perform(stand.operations.userdata, &operation, NULL));
         ASSERT_TRUE(!loaded);
+        tear_down(&stand);
+}
+
+/* A worker that comes back late finds another card in the slot, which has a record by now. */
+static void test_record_of_another_instance(void)
+{
+        static const OperationType types[] = { OPERATION_SAVE_ORIGINAL, OPERATION_REPLACE_ORIGINAL,
+                OPERATION_SAVE_RECORD, OPERATION_REMOVE_RECORD };
+        DeviceRecord record = { .original_driver = (char *) "nouveau", .has_original = true,
+                .hotplug_pending = true };
+        DeviceRecord late = { .original_driver = (char *) "radeon", .has_original = true };
+        DeviceRecord *loaded = NULL;
+        Operation operation = { .record = &late };
+        Stand stand = {};
+
+        set_up(&stand);
+        ASSERT_OK(store_save_original(&stand.host, &stand.address, stand.inode, &record));
+        ASSERT_OK(store_save(&stand.host, &stand.address, stand.inode, &record));
+        operation.address = stand.address;
+        operation.inode = stand.inode + 1;
+        for (size_t i = 0; i < ELEMENTSOF(types); i++) {
+                operation.type = types[i];
+                ASSERT_EQ(stand.operations.perform(stand.operations.userdata, &operation, NULL),
+                        -ENODEV);
+        }
+        ASSERT_OK(store_load(&stand.host, &stand.address, stand.inode, &loaded));
+        ASSERT_TRUE(loaded);
+        ASSERT_STREQ(loaded->original_driver, "nouveau");
+        ASSERT_TRUE(loaded->hotplug_pending);
+        device_record_free(loaded);
         tear_down(&stand);
 }
 
@@ -281,6 +320,7 @@ int main(void)
         test_open_group();
         test_open_device_node();
         test_record();
+        test_record_of_another_instance();
         test_lock();
         test_intent();
         return 0;

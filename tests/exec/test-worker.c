@@ -163,7 +163,9 @@ static void test_garbage_of_dying(void)
 
 static int close_socket(Shared *shared, const Operation *operation, char **ret)
 {
-        (void) close(find_socket());
+        if (!shared->blocked)
+                (void) close(find_socket());
+        shared->blocked = getpid();
         return 1;
 }
 
@@ -171,12 +173,12 @@ static void test_silent(void)
 {
         Bench bench = {};
 
-        /* it works on, but nobody hears of it */
+        /* it works on, but nobody hears of it; the second one finds all done */
         bench_set_up(&bench, "bind-taken", 10 * USEC_PER_SEC);
         bench.shared->is_special = is_bind;
         bench.shared->perform = close_socket;
         bench_run(&bench);
-        bench_expect(&bench, STATE_FAILED, REASON_ROLLBACK_FAILED, "");
+        bench_expect(&bench, STATE_BOUND, REASON_NONE, "");
         ASSERT_STREQ(fake_kernel_function(bench.stand.kernel, "0000:01:00.0")->driver, "vfio-pci");
         bench_tear_down(&bench);
 }

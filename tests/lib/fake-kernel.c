@@ -308,8 +308,9 @@ static int perform(FakeKernel *kernel, const Operation *operation, char **ret)
 
         switch (operation->type) {
         case OPERATION_LOCK_GROUP:
-                ASSERT_TRUE(!kernel->locked[group]);
+                ASSERT_TRUE(!kernel->locked[group] || kill(kernel->locked_by[group], 0) < 0);
                 kernel->locked[group] = true;
+                kernel->locked_by[group] = getpid();
                 return 0;
         case OPERATION_UNLOCK_GROUP:
                 ASSERT_TRUE(kernel->locked[group]);
@@ -379,6 +380,10 @@ static int perform_injected(FakeKernel *kernel, const FakeInjection *injection,
         case FAKE_BLOCK:
                 for (;;)
                         (void) pause();
+        case FAKE_KILL_AFTER:
+                (void) perform(kernel, operation, ret);
+                (void) raise(SIGKILL);
+                return -EINTR;
         case FAKE_KILL:
                 (void) raise(SIGKILL);
                 return -EINTR;

@@ -68,7 +68,8 @@ typedef enum FakeFailure {
         FAKE_FAIL_BEFORE, /* returns the error, nothing happened */
         FAKE_FAIL_AFTER,  /* returns the error although it happened */
         FAKE_BLOCK,       /* never returns */
-        FAKE_KILL,        /* the process dies */
+        FAKE_KILL,        /* the process dies before anything happened, */
+        FAKE_KILL_AFTER,  /* or right after it happened */
 } FakeFailure;
 
 typedef struct FakeInjection {
@@ -83,6 +84,7 @@ typedef struct FakeKernel {
         FakeDriver drivers[FAKE_DRIVERS_MAX];
         size_t n_drivers;
         bool locked[FAKE_GROUPS_MAX], has_intent[FAKE_GROUPS_MAX], node_is_set[FAKE_GROUPS_MAX];
+        pid_t locked_by[FAKE_GROUPS_MAX]; /* who dies lets go of it */
         bool announced[FAKE_GROUPS_MAX];
         int account_error; /* of FINISH_NODE */
 

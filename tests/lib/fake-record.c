@@ -92,6 +92,9 @@ int fake_record_perform(FakeFunction *function, const Operation *operation)
                         return -EEXIST;
                 set_original(record, operation->record);
                 return 0;
+        case OPERATION_REPLACE_ORIGINAL:
+                set_original(record, operation->record);
+                return 0;
         case OPERATION_SAVE_RECORD:
                 set_rest(record, operation->record);
                 return 0;
