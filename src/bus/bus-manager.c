@@ -235,9 +235,13 @@ static int handle_release_device(const BusCall *call)
         return r < 0 ? r : request_release(call, device, REPLY_DEVICES);
 }
 
-static int append_step(sd_bus_message *reply, const GroupPlan *group, const MemberPlan *member)
+static int append_step(sd_bus_message *reply, const GroupPlan *group, const MemberPlan *member,
+        bool next_boot)
 {
-        const char *driver = member->device->driver ? member->device->driver : "";
+        /* At the next boot, what is worked on has no driver yet. */
+        bool has_driver = member->device->driver &&
+                !(next_boot && member->action != ACTION_NONE);
+        const char *driver = has_driver ? member->device->driver : "";
         /* nothing to do: it stays where it is */
         const char *target = member->action == ACTION_NONE ? driver
                 : member->target                           ? member->target
@@ -248,7 +252,7 @@ static int append_step(sd_bus_message *reply, const GroupPlan *group, const Memb
                 driver, target, reason_to_string(member->reason));
 }
 
-static int append_plan(sd_bus_message *reply, const Plan *plan)
+static int append_plan(sd_bus_message *reply, const Plan *plan, bool next_boot)
 {
         int r = sd_bus_message_open_container(reply, SD_BUS_TYPE_ARRAY, "(isssss)");
 
@@ -257,7 +261,7 @@ static int append_plan(sd_bus_message *reply, const Plan *plan)
                         const MemberPlan *member = &plan->groups[i].members[j];
 
                         if (member->action != ACTION_NONE || member->reason != REASON_NONE)
-                                r = append_step(reply, &plan->groups[i], member);
+                                r = append_step(reply, &plan->groups[i], member, next_boot);
                 }
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
@@ -272,20 +276,20 @@ static int send_and_free(sd_bus_message *reply, int r)
 
 static int handle_plan(const BusCall *call)
 {
-        _cleanup_plan_ Plan *plan = NULL;
         ApplyRequest request = APPLY_REQUEST_ALL;
         sd_bus_message *reply = NULL;
+        const Plan *plan;
         int r = options_read(call->message, OPTION_PRUNE | OPTION_NEXT_BOOT, &request,
                 call->error);
 
         if (r < 0)
                 return r;
-        r = manager_plan(call->manager, &request, &plan);
+        r = manager_plan(call->manager, request.prune, request.next_boot, &plan);
         if (r < 0)
                 return bus_error_manager(call->error, r);
         r = sd_bus_message_new_method_return(call->message, &reply);
         if (r >= 0)
-                r = append_plan(reply, plan);
+                r = append_plan(reply, plan, request.next_boot);
         return send_and_free(reply, r);
 }
 

@@ -125,6 +125,8 @@ struct Manager {
         int64_t *intents; /* groups left over from a crash */
         size_t n_intents;
 
+        Plan *dry_runs[4]; /* of the present view, see manager_plan(); NULL: not asked for */
+
         ApplyCall *applies;
         sd_event_source *apply_deferred;
         Lookup *lookups; /* for holders of nodes */
@@ -245,6 +247,7 @@ DEFINE_CLEANUP(ClaimSettings, settings_free)
 int request_plan(const View *view, const ApplyRequest *request, const ClaimSettings *settings,
         Plan **ret) _must_check_;
 void request_set_no_probe(Plan *plan);
+void dry_runs_forget(Manager *manager);
 
 /* apply.c */
 int applies_prepare(Manager *manager) _must_check_;

@@ -149,6 +149,7 @@ Manager *manager_free(Manager *manager)
         free(manager->waiting.items);
         free(manager->drifts.items);
         free(manager->intents);
+        dry_runs_forget(manager);
         view_unref(manager->view);
         shared_config_unref(manager->config);
         kernel_command_line_done(&manager->command_line);

@@ -88,9 +88,7 @@ typedef struct ApplyRequest {
                                   * never IN_USE_SYSTEM, IN_USE_VFIO, IN_USE_BLIND */
         /* MANUAL_RELEASED: leave the functions without a driver, under no override. */
         bool no_probe;
-        /* manager_plan() only: what the early pass of the next boot would do, were the hardware
-         * as it is now and no driver bound; requests by hand do not count. */
-        bool next_boot;
+        bool next_boot; /* for manager_plan(), see there; nothing to manager_apply() */
 } ApplyRequest;
 #define APPLY_REQUEST_ALL ((ApplyRequest){ .companions = -1 })
 
@@ -105,10 +103,12 @@ int64_t manager_apply(Manager *manager, const ApplyRequest *request, ManagerAppl
         void *userdata);
 void manager_forget_apply(Manager *manager, int64_t identifier);
 
-/* A dry run of a request, with may_unbind, on the snapshot of the present view; the plan points
- * into that view. `manual` must be MANUAL_NONE. Returns 0, -ENODATA before the first scan, or
- * another negative errno. */
-int manager_plan(Manager *manager, const ApplyRequest *request, Plan **ret);
+/* A dry run for everything, with may_unbind, on the snapshot of the present view; `next_boot`: what
+ * the early pass of the next boot would do, were the hardware as it is now and no driver bound;
+ * requests by hand do not count then. Anybody may ask: it is planned once for each view. The plan
+ * belongs to the manager, until the view is replaced. Returns 0, -ENODATA before the first scan,
+ * or another negative errno. */
+int manager_plan(Manager *manager, bool prune, bool next_boot, const Plan **ret);
 
 /* Who has the node of a group open: one entry for a process. */
 typedef struct Holder {

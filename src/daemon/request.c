@@ -78,12 +78,12 @@ int request_make_settings(const View *view, const ApplyRequest *request, ClaimSe
         return 0;
 }
 
-int request_plan(const View *view, const ApplyRequest *request,
-        const ClaimSettings *settings, Plan **ret)
+static int plan_for(const View *view, const ApplyRequest *request, const ClaimSettings *settings,
+        Stage stage, Plan **ret)
 {
         return planner_plan(view->snapshot, view->config,
                 &(PlanRequest){
-                        .stage = request->next_boot ? STAGE_BOOT : STAGE_RUNTIME,
+                        .stage = stage,
                         .may_unbind = true,
                         .prune = request->prune,
                         .only_claims = request->claims && *request->claims ? request->claims : NULL,
@@ -95,6 +95,12 @@ int request_plan(const View *view, const ApplyRequest *request,
                         .manual_allow_in_use = request->allow_in_use,
                 },
                 ret);
+}
+
+int request_plan(const View *view, const ApplyRequest *request, const ClaimSettings *settings,
+        Plan **ret)
+{
+        return plan_for(view, request, settings, STAGE_RUNTIME, ret);
 }
 
 void request_set_no_probe(Plan *plan)
@@ -136,7 +142,7 @@ static int plan_next_boot(View *view, const ApplyRequest *request, Plan **ret)
                 if (!is_needed_by_host(device))
                         device->driver = NULL;
         }
-        r = request_plan(view, request, NULL, ret);
+        r = plan_for(view, request, NULL, STAGE_BOOT, ret);
         for (size_t i = 0; i < snapshot->n_devices; i++) {
                 snapshot->devices[i].driver = past[i].driver;
                 snapshot->devices[i].record = past[i].record;
@@ -144,18 +150,26 @@ static int plan_next_boot(View *view, const ApplyRequest *request, Plan **ret)
         return r;
 }
 
-int manager_plan(Manager *manager, const ApplyRequest *request, Plan **ret)
+int manager_plan(Manager *manager, bool prune, bool next_boot, const Plan **ret)
 {
-        int r;
+        Plan **plan = &manager->dry_runs[2 * prune + next_boot];
+        ApplyRequest request = APPLY_REQUEST_ALL;
+        int r = 0;
 
         if (!manager->view)
                 return -ENODATA;
-        if (request->manual != MANUAL_NONE)
-                return -EINVAL;
-        r = request_check(manager->view, request);
+        request.prune = prune;
+        if (!*plan)
+                r = next_boot ? plan_next_boot(manager->view, &request, plan)
+                              : request_plan(manager->view, &request, NULL, plan);
         if (r < 0)
                 return r;
-        if (request->next_boot)
-                return plan_next_boot(manager->view, request, ret);
-        return request_plan(manager->view, request, NULL, ret);
+        *ret = *plan;
+        return 0;
+}
+
+void dry_runs_forget(Manager *manager)
+{
+        for (size_t i = 0; i < ELEMENTSOF(manager->dry_runs); i++)
+                manager->dry_runs[i] = plan_free(manager->dry_runs[i]);
 }

@@ -267,6 +267,7 @@ void manager_publish(Manager *manager, View *view)
 {
         View *old = manager->view;
 
+        dry_runs_forget(manager);
         view->generation = ++manager->generation;
         manager->view = view;
         announce_changes(old, view);

@@ -114,6 +114,22 @@ static void test_plan_and_explain(Fixture *f)
                 "gone /etc/vfio-bind.conf 3 - no -]");
 }
 
+/* Nothing has a driver yet when the next boot comes to it. */
+static void test_plan_of_next_boot(void)
+{
+        Fixture f;
+
+        fixture_init(&f, view_new("0000:02:00.0 id=14e4:165f class=020000 group=75 driver=tg3\n"));
+        expect_call_text(&f,
+                test_call_new(f.client, NULL, BUS_ROOT, BUS_INTERFACE_MANAGER, "Plan", "a{sv}", 0),
+                "[75 0000:02:00.0 bind tg3 vfio-pci -]");
+        expect_call_text(&f,
+                test_call_new(f.client, NULL, BUS_ROOT, BUS_INTERFACE_MANAGER, "Plan", "a{sv}", 1,
+                        "next-boot", "b", true),
+                "[75 0000:02:00.0 bind - vfio-pci -]");
+        fixture_done(&f);
+}
+
 /* Everything that needs authorization is denied to a caller that cannot be told. */
 static void test_denied_without_bus(Fixture *f)
 {
@@ -153,5 +169,6 @@ int main(void)
         test_plan_and_explain(&f);
         test_denied_without_bus(&f);
         fixture_done(&f);
+        test_plan_of_next_boot();
         return 0;
 }

@@ -342,24 +342,21 @@ static void test_dry_run(void)
 {
         Fixture fixture;
         Answered answered;
-        ApplyRequest next_boot = APPLY_REQUEST_ALL;
-        Plan *plan;
+        const Plan *plan, *again;
 
-        next_boot.next_boot = true;
         start(&fixture, CONFIG);
-        ASSERT_OK(manager_plan(fixture.manager, &APPLY_REQUEST_ALL, &plan));
+        ASSERT_OK(manager_plan(fixture.manager, false, false, &plan));
         ASSERT_EQ(find(plan, DISK)->action, ACTION_BIND);
-        plan_free(plan);
+        ASSERT_OK(manager_plan(fixture.manager, false, false, &again));
+        ASSERT_TRUE(again == plan); /* planned once for each view, whoever asks how often */
         ASSERT_EQ(machine_count_writes(&fixture.machine), 0);
 
         run_request(&fixture, APPLY_REQUEST_ALL, NULL, &answered);
-        ASSERT_OK(manager_plan(fixture.manager, &APPLY_REQUEST_ALL, &plan));
+        ASSERT_OK(manager_plan(fixture.manager, false, false, &plan));
         ASSERT_TRUE(plan_is_empty(plan));
-        plan_free(plan);
-        ASSERT_OK(manager_plan(fixture.manager, &next_boot, &plan));
+        ASSERT_OK(manager_plan(fixture.manager, false, true, &plan));
         ASSERT_EQ(find(plan, DISK)->action, ACTION_BIND);
         ASSERT_STREQ(find(plan, DISK)->device->driver, "vfio-pci");
-        plan_free(plan);
         ASSERT_DEVICE(&fixture, DISK, "bound", "");
         fixture_done(&fixture);
 }

@@ -27,6 +27,7 @@ void fake_manager_done(Manager *manager)
                 manager->pending = apply->next;
                 fake_apply_free(apply);
         }
+        manager->dry_run = plan_free(manager->dry_run);
         manager->view = view_unref(manager->view);
 }
 
@@ -258,15 +259,20 @@ void manager_forget_holders(Manager *manager, int64_t identifier)
         forget(manager, identifier);
 }
 
-int manager_plan(Manager *manager, const ApplyRequest *request, Plan **ret)
+int manager_plan(Manager *manager, bool prune, bool next_boot, const Plan **ret)
 {
-        PlanRequest plan = { .stage = STAGE_RUNTIME, .may_unbind = true, .prune = request->prune };
+        PlanRequest request = { .stage = STAGE_RUNTIME, .may_unbind = true, .prune = prune };
+        int r;
 
-        manager->planned_prune = request->prune;
-        manager->planned_next_boot = request->next_boot;
+        manager->planned_prune = prune;
+        manager->planned_next_boot = next_boot;
         if (!manager->view)
                 return -ENODATA;
-        return planner_plan(manager->view->snapshot, manager->view->config, &plan, ret);
+        manager->dry_run = plan_free(manager->dry_run);
+        r = planner_plan(manager->view->snapshot, manager->view->config, &request,
+                &manager->dry_run);
+        *ret = manager->dry_run;
+        return r;
 }
 
 static bool is_concerned(const FakeApply *apply, const GroupPlan *group, const MemberPlan *member)

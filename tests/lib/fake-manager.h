@@ -37,6 +37,7 @@ struct Manager {
         bool nothing_to_do;   /* results name no function */
         /* the last request planned */
         bool planned_prune, planned_next_boot;
+        Plan *dry_run;
 };
 
 void fake_manager_init(Manager *manager, sd_event *event);
