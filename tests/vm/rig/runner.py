@@ -39,20 +39,27 @@ class Options:
 def run(
     scenarios: Sequence[Scenario], images: Sequence[Image], options: Options, summary: Summary
 ) -> None:
-    """Runs every scenario on every guest it is for, `options.jobs` side by side."""
+    """Runs every scenario on every guest it is for, `options.jobs` side by side.
+
+    Those that compare times run by themselves at the end.
+    """
     pairs = [
         (scenario, image)
         for image in images
         for scenario in scenarios
         if scenario.guests is None or image.guest.name in scenario.guests
     ]
+    together = [pair for pair in pairs if not pair[0].alone]
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        futures = [pool.submit(_run_pair, *pair, options, summary) for pair in pairs]
+        futures = [pool.submit(_run_pair, *pair, options, summary) for pair in together]
         try:
             for future in futures:
                 future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+    for scenario, image in pairs:
+        if scenario.alone:
+            _run_pair(scenario, image, options, summary)
 
 
 def prepare(

@@ -33,6 +33,7 @@ SETTINGS = {
     "SCRIPT",
     "MEMORY",
     "DEADLINE",
+    "ALONE",
     "BOOTS",
 }
 
@@ -80,6 +81,7 @@ class Scenario:
     script: str
     memory: str
     deadline: float
+    alone: bool
     boots: tuple[Boot, ...]
     check: CheckFunction | None
 
@@ -125,6 +127,7 @@ def load(folder: Path) -> Scenario:
         script=getattr(module, "SCRIPT", "guest.sh"),
         memory=getattr(module, "MEMORY", "1536M"),
         deadline=getattr(module, "DEADLINE", DEFAULT_DEADLINE[tier]),
+        alone=getattr(module, "ALONE", False),
         boots=tuple(getattr(module, "BOOTS", (Boot("boot"),))),
         check=getattr(module, "check", None),
     )

@@ -5,6 +5,7 @@ from rig.scenario import Boot
 
 TIER = "system"
 ENABLE = True
+ALONE = True
 _parts = [hw.Nvme("NVME_A"), hw.BridgePair("PAIR")]
 TOPOLOGY = [hw.Iommu(), *_parts]
 FILES = {"/etc/vfio-bind.conf": "[Claim drive]\nMatch=@NVME_A@\n"}
