@@ -32,11 +32,12 @@ ok() { printf 'ok %s\n' "$1" >&8; }
 skip() { printf 'skip %s: %s\n' "$1" "$2" >&8; }
 info() { printf 'info %s\n' "$*" >&8; }
 
-# fail NAME WHY [DETAILS]: DETAILS may have many lines.
+# fail NAME WHY [DETAILS]: both may have many lines.
 fail() {
-    printf 'not ok %s: %s\n' "$1" "$2" >&8
-    [ -n "${3-}" ] || return 0
-    rig_rest=$3$NL
+    printf 'not ok %s: %s\n' "$1" "${2%%"$NL"*}" >&8
+    rig_rest=
+    case "$2" in *"$NL"*) rig_rest=${2#*"$NL"}$NL ;; esac
+    rig_rest=$rig_rest${3:+$3$NL}
     while [ -n "$rig_rest" ]; do
         printf '# %s\n' "${rig_rest%%"$NL"*}" >&8
         rig_rest=${rig_rest#*"$NL"}
