@@ -17,6 +17,7 @@ typedef enum Verdict {
         VERDICT_PENDING,
         VERDICT_ALLOWED,
         VERDICT_DENIED,
+        VERDICT_TOO_MANY,  /* of the same user wait already */
         VERDICT_CHALLENGE, /* it would take a password, and the caller did not offer one */
 } Verdict;
 
@@ -28,6 +29,7 @@ typedef struct Query {
         char *action;
         char *details[4]; /* as in detail_names; NULL: not there */
         char cancellation[32];
+        uint32_t uid; /* of the caller, if asks_polkit */
         bool asks_polkit;
         Verdict verdict;
         sd_bus_slot *gone_slot; /* watches the caller */
@@ -228,6 +230,16 @@ static int ask_polkit(Query *query)
         return 0;
 }
 
+/* Who may open any number of connections must not take the room of all others. */
+static bool user_has_room(const Bouncer *bouncer, uint32_t uid)
+{
+        size_t n = 0;
+
+        for (const Query *query = bouncer->queries; query; query = query->next)
+                n += query->asks_polkit && query->verdict == VERDICT_PENDING && query->uid == uid;
+        return n < BOUNCER_PENDING_USER_MAX;
+}
+
 static int on_user(sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
 {
         Query *query = userdata;
@@ -243,6 +255,9 @@ static int on_user(sd_bus_message *reply, void *userdata, _unused_ sd_bus_error 
                 return query_answer(query, VERDICT_DENIED);
         if (uid == query->bouncer->options.trusted_uid)
                 return query_answer(query, VERDICT_ALLOWED);
+        if (!user_has_room(query->bouncer, uid))
+                return query_answer(query, VERDICT_TOO_MANY);
+        query->uid = uid;
         if (ask_polkit(query) < 0)
                 return query_answer(query, VERDICT_DENIED);
         return 0;
@@ -304,6 +319,12 @@ static int query_new(Bouncer *bouncer, sd_bus_message *message, const char *acti
         return 0;
 }
 
+static int too_many(sd_bus_error *error)
+{
+        return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                "Too many requests wait for authorization");
+}
+
 static bool is_same_question(const Query *query, const char *action,
         const BouncerDetails *details)
 {
@@ -326,6 +347,8 @@ static int give_verdict(Query *query, const char *action, const BouncerDetails *
         switch (verdict) {
         case VERDICT_ALLOWED:
                 return 1;
+        case VERDICT_TOO_MANY:
+                return too_many(error);
         case VERDICT_CHALLENGE:
                 return sd_bus_error_set(error, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
                         "Interactive authentication is required");
@@ -362,8 +385,7 @@ int bouncer_check(Bouncer *bouncer, sd_bus_message *message, const char *action,
                 return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED,
                         "The connection does not tell who is calling");
         if (!has_room(bouncer, sender))
-                return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                        "Too many requests wait for authorization");
+                return too_many(error);
         r = query_new(bouncer, message, action, details, &query);
         if (r < 0)
                 return r;

@@ -32,6 +32,7 @@ typedef struct BouncerDetails {
 } BouncerDetails;
 
 #define BOUNCER_PENDING_MAX        64
+#define BOUNCER_PENDING_USER_MAX   16 /* on any number of connections */
 #define BOUNCER_PENDING_SENDER_MAX 8
 
 /* For one connection, of which it takes a reference. Returns 0, -ENOMEM. */
