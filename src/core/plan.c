@@ -30,8 +30,10 @@ Plan *plan_free(Plan *plan)
                 free(group->members);
                 free(group->text);
         }
-        for (size_t i = 0; i < plan->n_physical_functions; i++)
+        for (size_t i = 0; i < plan->n_physical_functions; i++) {
                 free(plan->physical_functions[i].text);
+                free(plan->physical_functions[i].virtual_functions);
+        }
         for (size_t i = 0; i < plan->n_claims; i++) {
                 free(plan->claims[i].text);
                 free(plan->claims[i].missing);

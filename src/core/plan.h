@@ -59,6 +59,10 @@ typedef struct PhysicalFunctionPlan {
         bool autoprobe_restore; /* nothing of ours speaks of its VFs any more: back to the record */
         bool set_num_vfs;
         unsigned num_vfs;
+        /* those that go first, because there is another number of them (apply only); none of them
+         * was in use; NULL: there are none */
+        const Device **virtual_functions;
+        size_t n_virtual_functions;
         State state;
         Reason reason;
         char *text;

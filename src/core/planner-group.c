@@ -50,6 +50,8 @@ static void classify_member(const Planning *planning, MemberPlan *member)
         case VERDICT_CONFLICT:
         case VERDICT_DEFERRED:
                 member->role = selection->verdict == VERDICT_DEFERRED ? ROLE_NONE : ROLE_SELECTED;
+                if (!selection->claim)
+                        return;
                 member->claim = selection->claim;
                 member->match = selection->match;
                 member->allow_in_use = selection->claim->allow_in_use;
@@ -81,6 +83,17 @@ static const ClaimSettings *member_settings(const Planning *planning, const Memb
         return member->claim ? &member->claim->settings : &planning->config->defaults;
 }
 
+/* What is asked for by hand now speaks for its group; a claim comes before what was bound by hand
+ * some time ago, which has no settings but those of [Defaults]. */
+static unsigned settings_weight(const Planning *planning, const MemberPlan *member)
+{
+        if (member->role != ROLE_SELECTED)
+                return 0;
+        if (is_asked_for(planning, member->device))
+                return 3;
+        return member->claim ? 2 : 1;
+}
+
 /* Returns the settings of the group's claims (of what is asked for by hand, else the first one's;
  * that they agree is checked with the refusals), NULL if nothing is selected. Endpoints beside a
  * selected one are companions. */
@@ -88,14 +101,15 @@ static const ClaimSettings *classify(const Planning *planning, GroupPlan *group)
 {
         const ClaimSettings *settings = NULL;
         const Claim *claim = NULL;
+        unsigned weight = 0;
 
         for (size_t i = 0; i < group->n_members; i++) {
                 MemberPlan *member = &group->members[i];
 
                 classify_member(planning, member);
-                if (member->role != ROLE_SELECTED ||
-                    (settings && !is_asked_for(planning, member->device)))
+                if (settings_weight(planning, member) <= weight)
                         continue;
+                weight = settings_weight(planning, member);
                 claim = member->claim;
                 settings = member_settings(planning, member);
         }
@@ -122,13 +136,28 @@ static bool takes_part(const MemberPlan *member)
         return member->role == ROLE_COMPANION && !planner_is_ignorable(member->device);
 }
 
-static const char *target_driver(const MemberPlan *member, const ClaimSettings *settings)
+/* What a bind by hand put it on, *ret NULL: it was detached. Another such request counts more. */
+static bool was_bound_by_hand(const Planning *planning, const MemberPlan *member,
+        const ClaimSettings *settings, const char **ret)
 {
+        const DeviceRecord *record = member->device->record;
+
+        if (member->claim || member->manual != MANUAL_BOUND || !record ||
+            settings == planning->request->manual_settings)
+                return false;
+        *ret = record->manual_driver;
+        return !isempty(record->manual_driver) || record->state == STATE_DETACHED;
+}
+
+const char *planner_target_driver(const Planning *planning, const MemberPlan *member,
+        const ClaimSettings *settings)
+{
+        const char *driver;
+
         if (member->role == ROLE_COMPANION && settings->companions == COMPANIONS_DETACH)
                 return NULL;
-        if (!member->claim && member->manual == MANUAL_BOUND && member->device->record &&
-            !isempty(member->device->record->manual_driver))
-                return member->device->record->manual_driver;
+        if (was_bound_by_hand(planning, member, settings, &driver))
+                return driver;
         if (streq(settings->driver, "auto"))
                 return isempty(member->device->vfio_driver.text) ? "vfio-pci"
                                                                  : member->device->vfio_driver.text;
@@ -187,12 +216,14 @@ static int keep_last_outcome(const Planning *planning, MemberPlan *member, bool 
         return replace_string(&member->text, record->reason_text);
 }
 
-/* Not on the driver that we bound it to. (On that one, but not on the one that is wanted now, it
- * only waits for apply: a changed Driver= is nobody's intrusion.) */
+/* Not on the driver that we bound it to, or not without one any more. (Where we put it, but not
+ * where it is wanted now, it only waits for apply: a changed Driver= is nobody's intrusion.) */
 static bool was_taken_from_us(const MemberPlan *member)
 {
         const DeviceRecord *record = member->device->record;
 
+        if (device_recorded_state(member->device) == STATE_DETACHED)
+                return member->device->driver;
         return device_recorded_state(member->device) == STATE_BOUND &&
                !streq_null(record->target_driver ? record->target_driver : member->target,
                        member->device->driver);
@@ -212,7 +243,7 @@ static int decide_member(const Planning *planning, MemberPlan *member,
         int r;
 
         *ret_waits = false;
-        member->target = target_driver(member, settings);
+        member->target = planner_target_driver(planning, member, settings);
         if (is_in_place(member)) {
                 keep_in_place(planning, member);
                 return 0;
@@ -269,7 +300,7 @@ static unsigned state_weight(State state)
         }
 }
 
-static void summarize(GroupPlan *group)
+void planner_summarize_group(GroupPlan *group)
 {
         for (size_t i = 0; i < group->n_members; i++) {
                 const MemberPlan *member = &group->members[i];
@@ -284,30 +315,6 @@ static void summarize(GroupPlan *group)
         }
 }
 
-static bool group_is_held_by_us(const GroupPlan *group)
-{
-        for (size_t i = 0; i < group->n_members; i++)
-                if (driver_is_vfio(group->members[i].device->driver) &&
-                    group->members[i].device->record)
-                        return true;
-        return false;
-}
-
-/* A function that joins a group of ours is kept away from host drivers at once: on kernels before
- * 5.18 a host driver in an open group is a BUG_ON (vfio_group_nb_verify). Nobody is unbound. */
-static void hold_joined(GroupPlan *group)
-{
-        if (!group_is_held_by_us(group))
-                return;
-        for (size_t i = 0; i < group->n_members; i++) {
-                MemberPlan *member = &group->members[i];
-
-                if (member->fresh && !member->device->driver && member->action == ACTION_NONE &&
-                    member->role != ROLE_BRIDGE && member->device->has_override_file)
-                        member->action = ACTION_HOLD;
-        }
-}
-
 static void clear_actions(GroupPlan *group)
 {
         for (size_t i = 0; i < group->n_members; i++)
@@ -315,7 +322,15 @@ static void clear_actions(GroupPlan *group)
                         group->members[i].action = ACTION_NONE;
 }
 
-static void decide_refused(GroupPlan *group, State state, Reason reason,
+/* Nothing of ours is unbound because its group is refused now. */
+static bool stays_in_place(const MemberPlan *member)
+{
+        if (!member->device->record || !is_in_place(member))
+                return false;
+        return !member->target || device_recorded_state(member->device) == STATE_BOUND;
+}
+
+static void decide_refused(const Planning *planning, GroupPlan *group, State state, Reason reason,
         const ClaimSettings *settings)
 {
         group->state = state;
@@ -325,10 +340,9 @@ static void decide_refused(GroupPlan *group, State state, Reason reason,
 
                 if (!takes_part(member) && member->role != ROLE_EXCLUDED)
                         continue;
-                member->target = target_driver(member, settings);
-                if (member->target && streq_null(member->device->driver, member->target) &&
-                    member->device->record && device_recorded_state(member->device) == STATE_BOUND)
-                        member->state = STATE_BOUND; /* stays: nothing of ours is unbound */
+                member->target = planner_target_driver(planning, member, settings);
+                if (stays_in_place(member))
+                        member->state = member->target ? STATE_BOUND : STATE_DETACHED;
                 else if (member->reason == REASON_NONE && takes_part(member))
                         member->state = state;
                 if (member->reason == REASON_NONE && takes_part(member))
@@ -337,7 +351,7 @@ static void decide_refused(GroupPlan *group, State state, Reason reason,
                         member->state = STATE_UNCLAIMED;
                 member->target = NULL;
         }
-        hold_joined(group);
+        planner_hold_joined(group);
         for (size_t i = 0; i < group->n_members; i++)
                 group->has_work = group->has_work || group->members[i].action != ACTION_NONE;
 }
@@ -357,7 +371,7 @@ static void share_reason(GroupPlan *group)
                         group->members[i].reason = reason;
 }
 
-static bool is_stuck(const GroupPlan *group)
+bool planner_is_stuck(const GroupPlan *group)
 {
         for (size_t i = 0; i < group->n_members; i++)
                 if (device_recorded_state(group->members[i].device) == STATE_STUCK)
@@ -365,7 +379,7 @@ static bool is_stuck(const GroupPlan *group)
         return false;
 }
 
-static int decide_stuck(GroupPlan *group)
+int planner_decide_stuck(GroupPlan *group)
 {
         group->state = STATE_STUCK;
         group->reason = REASON_WORKER_TIMEOUT;
@@ -402,26 +416,7 @@ static void decide_released(GroupPlan *group)
         for (size_t i = 0; i < group->n_members; i++)
                 if (takes_part(&group->members[i]))
                         group->members[i].state = STATE_RELEASED;
-        summarize(group);
-}
-
-/* Given back by request: everything in the group that is ours. */
-static void decide_release(GroupPlan *group, Manual manual)
-{
-        for (size_t i = 0; i < group->n_members; i++) {
-                MemberPlan *member = &group->members[i];
-                State state = device_recorded_state(member->device);
-
-                if (member->role == ROLE_BRIDGE || !member->device->record)
-                        continue;
-                if (!driver_is_vfio(member->device->driver) && state != STATE_DETACHED)
-                        continue;
-                member->action = ACTION_RELEASE;
-                member->state = STATE_PENDING;
-                member->manual = manual;
-                member->target = member->device->record->original_driver;
-        }
-        summarize(group);
+        planner_summarize_group(group);
 }
 
 static void mark_by_hand(const Planning *planning, GroupPlan *group)
@@ -444,8 +439,8 @@ static int decide_claimed(const Planning *planning, GroupPlan *group,
         int r;
 
         group->settings = settings;
-        if (is_stuck(group))
-                return decide_stuck(group);
+        if (planner_is_stuck(group))
+                return planner_decide_stuck(group);
         if (was_released_by_hand(planning, group)) {
                 decide_released(group);
                 return 0;
@@ -455,7 +450,7 @@ static int decide_claimed(const Planning *planning, GroupPlan *group,
         if (r < 0)
                 return r;
         if (reason != REASON_NONE) {
-                decide_refused(group, state, reason, settings);
+                decide_refused(planning, group, state, reason, settings);
                 return 0;
         }
 
@@ -474,88 +469,11 @@ static int decide_claimed(const Planning *planning, GroupPlan *group,
         }
         if (waits) {
                 clear_actions(group);
-                hold_joined(group);
+                planner_hold_joined(group);
         }
-        summarize(group);
+        planner_summarize_group(group);
         if (waits)
                 share_reason(group);
-        return 0;
-}
-
-/* Functions of a PF whose autoprobe we switched off get no driver by themselves. */
-static bool wants_host_driver(const Planning *planning, const MemberPlan *member)
-{
-        const Device *device = member->device;
-        const Device *pf;
-        const PhysicalFunction *section;
-
-        if (!device->is_virtual_function || device->driver || device->record)
-                return false;
-        pf = snapshot_find(planning->snapshot, &device->physical_function);
-        if (!pf || pf->sriov_autoprobe != 0 || driver_is_vfio(pf->driver) ||
-            !planner_covers_virtual_functions(planning, pf))
-                return false;
-
-        section = planner_find_section(planning, pf);
-        return !section || !section->leave_host_vfs;
-}
-
-static void decide_unclaimed_member(const Planning *planning, MemberPlan *member)
-{
-        const Device *device = member->device;
-        bool ours = device->record && driver_is_vfio(device->driver) &&
-                    device->record->provenance != PROVENANCE_NONE;
-
-        if (member->role == ROLE_EXCLUDED && !member->claim) {
-                member->reason = REASON_EXCLUDED;
-        } else if (ours) {
-                member->state = STATE_BOUND;
-                if (device_recorded_manual(device) != MANUAL_BOUND && member->reason == REASON_NONE)
-                        member->reason = REASON_CLAIM_REMOVED;
-        } else if (!device->driver && device_recorded_state(device) == STATE_DETACHED) {
-                member->state = STATE_DETACHED;
-                member->reason = REASON_CLAIM_REMOVED;
-        } else if (device_recorded_manual(device) == MANUAL_RELEASED) {
-                member->state = STATE_RELEASED;
-        } else if (member->role == ROLE_NONE && member->reason == REASON_NONE &&
-                   wants_host_driver(planning, member)) {
-                member->action = ACTION_PROBE_HOST;
-        }
-        if (planning->request->prune && member->reason == REASON_CLAIM_REMOVED) {
-                member->action = ACTION_RELEASE;
-                member->target = device->record->original_driver;
-        }
-}
-
-static int decide_unclaimed(const Planning *planning, GroupPlan *group)
-{
-        ClaimSettings nothing = { .driver = (char *) "vfio-pci", .companions = COMPANIONS_ALL };
-        State state = STATE_UNCLAIMED;
-        Reason reason = REASON_NONE;
-        bool noteworthy = false;
-        int r;
-
-        for (size_t i = 0; i < group->n_members; i++) {
-                Verdict verdict = planning_selection(planning, group->members[i].device)->verdict;
-
-                noteworthy = noteworthy || verdict == VERDICT_RESERVED ||
-                             verdict == VERDICT_DEFERRED;
-        }
-        if (is_stuck(group))
-                return decide_stuck(group);
-        if (noteworthy) {
-                r = planner_refuse_group(planning, group, &nothing, &state, &reason);
-                if (r < 0)
-                        return r;
-                group->state = state;
-                group->reason = reason;
-        }
-        for (size_t i = 0; i < group->n_members; i++)
-                if (group->members[i].role != ROLE_BRIDGE)
-                        decide_unclaimed_member(planning, &group->members[i]);
-        if (group_is_held_by_us(group))
-                hold_joined(group);
-        summarize(group);
         return 0;
 }
 
@@ -598,13 +516,13 @@ int planner_decide_group(const Planning *planning, GroupPlan *group)
         const ClaimSettings *settings = classify(planning, group);
         int r = 0;
 
-        if (is_requested(planning, group, MANUAL_RELEASED) && !is_stuck(group)) {
+        if (is_requested(planning, group, MANUAL_RELEASED) && !planner_is_stuck(group)) {
                 group->settings = settings;
-                decide_release(group, MANUAL_RELEASED);
+                r = planner_decide_release(planning, group);
         } else if (settings) {
                 r = decide_claimed(planning, group, settings);
         } else {
-                r = decide_unclaimed(planning, group);
+                r = planner_decide_unclaimed(planning, group);
         }
         if (r < 0)
                 return r;

@@ -55,6 +55,20 @@ static inline MatchContext planner_match_context(const Planning *planning)
 /* planner-group.c: decides one group whose members are filled in (device only). */
 int planner_decide_group(const Planning *planning, GroupPlan *group) _must_check_;
 
+/* Where the member is to end: a driver's name; NULL: detached. */
+const char *planner_target_driver(const Planning *planning, const MemberPlan *member,
+        const ClaimSettings *settings);
+bool planner_is_stuck(const GroupPlan *group);
+int planner_decide_stuck(GroupPlan *group) _must_check_;
+/* has_work, and the worst member's state and reason where the group has none of its own. */
+void planner_summarize_group(GroupPlan *group);
+
+/* planner-unclaimed.c: what is ours goes back, by request or because no claim wants it. */
+int planner_decide_release(const Planning *planning, GroupPlan *group) _must_check_;
+int planner_decide_unclaimed(const Planning *planning, GroupPlan *group) _must_check_;
+/* Functions that join a group of ours are kept away from host drivers. */
+void planner_hold_joined(GroupPlan *group);
+
 /* planner-refusal.c: the first thing that keeps a group with selected members from moving.
  * Fills reason and text of the group and of the member concerned; REASON_NONE if nothing does. */
 int planner_refuse_group(const Planning *planning, GroupPlan *group, const ClaimSettings *settings,
@@ -70,6 +84,8 @@ bool planner_lets_in(const GroupPlan *group, const MemberPlan *companion, Compan
 int planner_decide_physical_functions(const Planning *planning) _must_check_;
 /* Does a claim cover VFs of this PF, existing or to come? */
 bool planner_covers_virtual_functions(const Planning *planning, const Device *pf);
+/* It probed its VFs by itself before us. */
+bool planner_switched_autoprobe_off(const Device *pf);
 /* The [PhysicalFunction] section that selects this PF; NULL: none. */
 const PhysicalFunction *planner_find_section(const Planning *planning, const Device *pf);
 

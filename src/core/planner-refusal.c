@@ -12,6 +12,7 @@ typedef struct Refusal {
         const Planning *planning;
         GroupPlan *group;
         const ClaimSettings *settings;
+        bool has_selected; /* the group has a member that is to be taken */
         State state;
         Reason reason;
 } Refusal;
@@ -103,6 +104,45 @@ static int refuse_reserved(Refusal *refusal, MemberPlan *member, const Claim *cl
                 PCI_ADDRESS_TEXT(&member->device->address), claim->name);
 }
 
+/* The first condition that cannot be judged; NULL: the line as a whole can. */
+static const Term *find_unknown(const Planning *planning, const Match *line, const Device *device)
+{
+        MatchContext context = planner_match_context(planning);
+
+        for (size_t i = 0; line && i < line->n_terms; i++)
+                if (term_evaluate(&line->terms[i], &context, device) == ANSWER_UNKNOWN)
+                        return &line->terms[i];
+        return NULL;
+}
+
+/* After the last stage nothing becomes known by waiting: another way to name it is the remedy. */
+static int refuse_deferred(Refusal *refusal, MemberPlan *member, const Selection *selection)
+{
+        const Match *line = selection->exclude ?: selection->match;
+        const Term *term = find_unknown(refusal->planning, line, member->device);
+        const char *name = term ? term_type_to_string(term->type) : "what it names";
+        _cleanup_free_ char *location = NULL, *whose = NULL;
+        int r;
+
+        r = planner_format_location(line ? &line->location : NULL, &location);
+        if (r >= 0)
+                r = selection->exclude ? format_string(&whose, "Exclude= keeps %s with the host",
+                                                 PCI_ADDRESS_TEXT(&member->device->address))
+                                       : format_string(&whose, "claim %s selects %s",
+                                                 selection->claim->name,
+                                                 PCI_ADDRESS_TEXT(&member->device->address));
+        if (r < 0)
+                return r;
+        if (refusal->planning->request->stage != STAGE_RUNTIME)
+                return REFUSE(refusal, member, STATE_PENDING, REASON_DEFERRED_TO_NEXT_STAGE,
+                        "whether %s is told by %s%s, which is not known at this stage yet%s", whose,
+                        name, term ? "=" : "", location);
+        return REFUSE(refusal, member, STATE_PENDING, REASON_DEFERRED_TO_NEXT_STAGE,
+                "whether %s is told by %s%s, which cannot be read of it. Use address= or path= "
+                "there%s.",
+                whose, name, term ? "=" : "", location);
+}
+
 static int check_selection(Refusal *refusal, MemberPlan *member)
 {
         const Selection *selection = planning_selection(refusal->planning, member->device);
@@ -113,32 +153,83 @@ static int check_selection(Refusal *refusal, MemberPlan *member)
         case VERDICT_RESERVED:
                 return refuse_reserved(refusal, member, selection->claim);
         case VERDICT_DEFERRED:
-                return REFUSE(refusal, member, STATE_PENDING, REASON_DEFERRED_TO_NEXT_STAGE,
-                        "whether claim %s selects %s cannot be told at this stage yet",
-                        selection->claim->name, PCI_ADDRESS_TEXT(&member->device->address));
+                /* of one that nothing else asks for, it only matters that nobody takes it along */
+                if (!selection->claim && !refusal->has_selected)
+                        return 0;
+                return refuse_deferred(refusal, member, selection);
         default:
                 return 0;
         }
 }
 
-static bool settings_agree(const ClaimSettings *a, const ClaimSettings *b)
+/* The key that two claims differ in; NULL: none. */
+static const char *find_difference(const ClaimSettings *a, const ClaimSettings *b)
 {
-        return streq(a->driver, b->driver) && a->companions == b->companions &&
-               streq(a->node_user, b->node_user) && streq(a->node_group, b->node_group) &&
-               a->node_mode == b->node_mode && a->on_drift == b->on_drift;
+        if (!streq(a->driver, b->driver))
+                return "Driver";
+        if (a->companions != b->companions)
+                return "Companions";
+        if (!streq(a->node_user, b->node_user))
+                return "NodeUser";
+        if (!streq(a->node_group, b->node_group))
+                return "NodeGroup";
+        if (a->node_mode != b->node_mode)
+                return "NodeMode";
+        return a->on_drift != b->on_drift ? "OnDrift" : NULL;
+}
+
+/* What was bound by hand has no claim: it agrees with any. */
+static const Claim *first_claim(const GroupPlan *group)
+{
+        for (size_t i = 0; i < group->n_members; i++)
+                if (group->members[i].role == ROLE_SELECTED && group->members[i].claim)
+                        return group->members[i].claim;
+        return NULL;
 }
 
 static int check_agreement(Refusal *refusal, MemberPlan *member)
 {
-        const MemberPlan *first = first_selected(refusal->group);
+        const Claim *first = first_claim(refusal->group), *claim = member->claim;
+        _cleanup_free_ char *one = NULL, *other = NULL;
+        const char *key;
+        int r;
 
-        if (!member->claim || !first->claim || member->claim == first->claim ||
-            settings_agree(&member->claim->settings, &first->claim->settings))
+        if (!claim || !first || claim == first || member->role != ROLE_SELECTED)
                 return 0;
+        key = find_difference(&claim->settings, &first->settings);
+        if (!key)
+                return 0;
+
+        r = planner_format_location(&first->location, &one);
+        if (r >= 0)
+                r = planner_format_location(&claim->location, &other);
+        if (r < 0)
+                return r;
         return REFUSE(refusal, member, STATE_REFUSED, REASON_CLAIMS_DISAGREE,
-                "claims %s and %s share group %" PRIi64 " but differ in driver, node settings or "
-                "policies. Give both the same settings.",
-                first->claim->name, member->claim->name, refusal->group->number);
+                "claims %s%s and %s%s share group %" PRIi64 " but differ in %s=. Give both the "
+                "same.",
+                first->name, one, claim->name, other, refusal->group->number, key);
+}
+
+/* Any other driver would be let loose on a device that it was not made for. */
+static int check_driver(Refusal *refusal, MemberPlan *member)
+{
+        _cleanup_free_ char *location = NULL;
+        const char *driver;
+        int r;
+
+        if (member->role != ROLE_SELECTED)
+                return 0;
+        driver = planner_target_driver(refusal->planning, member, refusal->settings);
+        if (!driver || driver_is_vfio(driver) || streq(driver, "pci-stub"))
+                return 0;
+
+        r = planner_format_location(member->claim ? &member->claim->location : NULL, &location);
+        if (r < 0)
+                return r;
+        return REFUSE(refusal, member, STATE_REFUSED, REASON_DRIVER_NOT_VFIO,
+                "%s is no driver that hands devices to others. Use Driver=vfio-pci, or "
+                "Driver=auto for the best one%s.", driver, location);
 }
 
 static int refuse_identity(Refusal *refusal, MemberPlan *member, const Selection *selection)
@@ -228,7 +319,9 @@ static int check_physical_function(Refusal *refusal, MemberPlan *member)
                                         PCI_ADDRESS_TEXT(&vf->device->address));
                 }
                 /* on vfio already: the kernel made these VFs ours, nothing moves */
-                if (!driver_is_vfio(device->driver))
+                if (!driver_is_vfio(device->driver) ||
+                    !streq_null(device->driver, planner_target_driver(refusal->planning, member,
+                                                        refusal->settings)))
                         return REFUSE(refusal, member, STATE_REFUSED, REASON_PF_HAS_VFS,
                                 "%s has virtual functions enabled. Write 0 to its sriov_numvfs "
                                 "first, or claim the virtual functions instead.",
@@ -354,8 +447,8 @@ static int check_uses(Refusal *refusal, MemberPlan *member)
 typedef int (*Check)(Refusal *refusal, MemberPlan *member);
 
 static const Check checks[] = {
-        check_selection, check_agreement, check_iommu,
-        check_identity,  check_override_file, check_bridge,
+        check_selection, check_agreement, check_driver, check_iommu, check_identity,
+        check_override_file, check_bridge,
         check_physical_function, check_companion, check_uses,
 };
 
@@ -364,9 +457,17 @@ int planner_refuse_group(const Planning *planning, GroupPlan *group, const Claim
 {
         Refusal refusal = { .planning = planning, .group = group, .settings = settings };
 
+        for (size_t i = 0; i < group->n_members; i++)
+                refusal.has_selected = refusal.has_selected ||
+                                       group->members[i].role == ROLE_SELECTED;
         for (size_t i = 0; i < ELEMENTSOF(checks); i++)
                 for (size_t j = 0; j < group->n_members; j++) {
-                        int r = checks[i](&refusal, &group->members[j]);
+                        int r;
+
+                        /* of a group that nobody wants, only what is said about claims counts */
+                        if (!refusal.has_selected && checks[i] != check_selection)
+                                continue;
+                        r = checks[i](&refusal, &group->members[j]);
 
                         if (r < 0)
                                 return r;

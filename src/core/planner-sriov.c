@@ -65,16 +65,17 @@ static bool line_covers(const MatchContext *context, const Match *match, const D
         return false;
 }
 
-/* A line that could only select VFs by naming this PF can be told at once: most PFs of a large
- * machine are not meant by any claim. */
 static bool claim_covers(const MatchContext *context, const Claim *claim, const Device *pf)
 {
-        if (!claim->enabled || claim->has_error || claim->is_skipped)
-                return false;
         for (size_t i = 0; i < claim->n_matches; i++)
                 if (line_covers(context, claim->matches[i], pf))
                         return true;
         return false;
+}
+
+static bool claim_takes_part(const Claim *claim)
+{
+        return claim->enabled && !claim->has_error && !claim->is_skipped;
 }
 
 bool planner_covers_virtual_functions(const Planning *planning, const Device *pf)
@@ -87,18 +88,41 @@ bool planner_covers_virtual_functions(const Planning *planning, const Device *pf
         notes->coverage_known = true;
         /* a VF may be claimed by a name gone since */
         notes->covered = notes->has_selected;
-        for (size_t i = 0; i < planning->config->n_claims && !notes->covered; i++)
-                notes->covered = claim_covers(&context, &planning->config->claims[i], pf);
+        for (size_t i = 0; i < planning->config->n_claims && !notes->covered; i++) {
+                const Claim *claim = &planning->config->claims[i];
+
+                notes->covered = claim_takes_part(claim) && claim_covers(&context, claim, pf);
+        }
         return notes->covered;
 }
 
-const PhysicalFunction *planner_find_section(const Planning *planning, const Device *pf)
+/* Claims that are out for now, and files that could not be read, may mean its VFs too. */
+static bool may_be_covered(const Planning *planning, const Device *pf)
 {
         const Config *config = planning->config;
         MatchContext context = planner_match_context(planning);
 
-        for (size_t i = 0; i < config->n_physical_functions; i++) {
-                const PhysicalFunction *section = &config->physical_functions[i];
+        if (config->incomplete || planner_covers_virtual_functions(planning, pf))
+                return true;
+        for (size_t i = 0; i < config->n_claims; i++)
+                if (config->claims[i].enabled && !claim_takes_part(&config->claims[i]) &&
+                    claim_covers(&context, &config->claims[i], pf))
+                        return true;
+        for (size_t i = 0; i < config->n_physical_functions; i++)
+                if (config->physical_functions[i].has_error)
+                        return true;
+        return false;
+}
+
+/* The section after number *index that selects this PF. */
+static const PhysicalFunction *next_section(const Planning *planning, const Device *pf,
+        size_t *index)
+{
+        const Config *config = planning->config;
+        MatchContext context = planner_match_context(planning);
+
+        while (*index < config->n_physical_functions) {
+                const PhysicalFunction *section = &config->physical_functions[(*index)++];
                 Answer answer = ANSWER_NO;
 
                 if (!section->has_error &&
@@ -107,6 +131,13 @@ const PhysicalFunction *planner_find_section(const Planning *planning, const Dev
                         return section;
         }
         return NULL;
+}
+
+const PhysicalFunction *planner_find_section(const Planning *planning, const Device *pf)
+{
+        size_t index = 0;
+
+        return next_section(planning, pf, &index);
 }
 
 static int say(PhysicalFunctionPlan *plan, State state, Reason reason, char *text)
@@ -124,17 +155,158 @@ static int say(PhysicalFunctionPlan *plan, State state, Reason reason, char *tex
                 _r < 0 ? _r : say((plan), (state), (reason), _text);                               \
         })
 
-/* NumVFs is written only from 0 and with a host driver on the PF (the driver creates the VFs). */
+/* Who takes the PF itself, NULL: nobody. Its VFs would be in the way of that claim for ever. */
+static const MemberPlan *find_taken(const Planning *planning, const Device *pf)
+{
+        const GroupPlan *group;
+        const MemberPlan *member = plan_find(planning->plan, &pf->address, &group);
+
+        if (!member->claim)
+                return NULL;
+        if (member->role == ROLE_SELECTED)
+                return member;
+        return member->role == ROLE_COMPANION && group->state != STATE_REFUSED &&
+                               !planner_is_ignorable(pf) ? member : NULL;
+}
+
+static int say_taken(PhysicalFunctionPlan *plan, const MemberPlan *taken)
+{
+        _cleanup_free_ char *claim = NULL, *section = NULL;
+        int r;
+
+        r = planner_format_location(&taken->claim->location, &claim);
+        if (r >= 0)
+                r = planner_format_location(&plan->section->location, &section);
+        if (r < 0)
+                return r;
+        return SAY(plan, STATE_REFUSED, REASON_PF_NOT_BOUND,
+                "claim %s%s takes %s itself, whose host driver is needed to make virtual "
+                "functions. Take NumVFs=%s out, or let the claim exclude it.", taken->claim->name,
+                claim, PCI_ADDRESS_TEXT(&plan->device->address), section);
+}
+
+static int say_conflict(PhysicalFunctionPlan *plan, const PhysicalFunction *other)
+{
+        _cleanup_free_ char *one = NULL, *two = NULL;
+        int r;
+
+        r = planner_format_location(&plan->section->location, &one);
+        if (r >= 0)
+                r = planner_format_location(&other->location, &two);
+        if (r < 0)
+                return r;
+        return SAY(plan, STATE_REFUSED, REASON_CLAIM_CONFLICT,
+                "%s is selected by both PhysicalFunction %s%s and %s%s. Take it out of one of "
+                "them.", PCI_ADDRESS_TEXT(&plan->device->address), plan->section->name, one,
+                other->name, two);
+}
+
+/* In the way of another number of VFs; NULL: nothing is. */
+static const char *find_use(const Device *vf)
+{
+        switch (device_recorded_state(vf)) {
+        case STATE_STUCK:
+        case STATE_BINDING:
+        case STATE_RELEASING:
+                return "the kernel is busy with it";
+        default:
+                return vf->n_uses > 0 ? vf->uses[0].what : NULL;
+        }
+}
+
+/* Only apply changes a number, and only where the guard sees none of them in use. */
+static bool may_change_number(const PlanRequest *request)
+{
+        return request->may_unbind && request->stage == STAGE_RUNTIME &&
+               request->manual == MANUAL_NONE && !request->only_function;
+}
+
+static int collect_virtual_functions(const Planning *planning, PhysicalFunctionPlan *plan)
+{
+        for (size_t i = 0; i < planning->snapshot->n_devices; i++) {
+                const Device *vf = &planning->snapshot->devices[i];
+                int r;
+
+                if (!vf->is_virtual_function ||
+                    !pci_address_equal(&vf->physical_function, &plan->device->address))
+                        continue;
+                r = ARRAY_GROW(plan->virtual_functions, plan->n_virtual_functions);
+                if (r < 0)
+                        return r;
+                plan->virtual_functions[plan->n_virtual_functions++] = vf;
+        }
+        return 0;
+}
+
+static void forget_virtual_functions(PhysicalFunctionPlan *plan)
+{
+        free(plan->virtual_functions);
+        plan->virtual_functions = NULL;
+        plan->n_virtual_functions = 0;
+}
+
+static int decide_other_number(const Planning *planning, PhysicalFunctionPlan *plan,
+        unsigned wanted)
+{
+        const char *address = PCI_ADDRESS_TEXT(&plan->device->address);
+        unsigned present = planning_notes(planning, plan->device)->n_virtual_functions;
+        int r;
+
+        if (!may_change_number(planning->request))
+                return SAY(plan, STATE_REFUSED, REASON_NUMVFS_DIFFERS,
+                        "%s has %u virtual functions, NumVFs=%u is asked for. Stop what uses them "
+                        "and run \"vfio-bindctl apply\".", address, present, wanted);
+        r = collect_virtual_functions(planning, plan);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < plan->n_virtual_functions; i++) {
+                const Device *vf = plan->virtual_functions[i];
+                const char *use = find_use(vf);
+
+                if (!use)
+                        continue;
+                forget_virtual_functions(plan);
+                return SAY(plan, STATE_REFUSED, REASON_NUMVFS_DIFFERS,
+                        "%s has %u virtual functions, NumVFs=%u is asked for, but %s is in use: "
+                        "%s. Stop that and run \"vfio-bindctl apply\".", address, present, wanted,
+                        PCI_ADDRESS_TEXT(&vf->address), use);
+        }
+        plan->state = STATE_PENDING;
+        plan->reason = REASON_NUMVFS_DIFFERS;
+        plan->set_num_vfs = true;
+        plan->num_vfs = wanted;
+        return 0;
+}
+
+/* They are removed: nothing else may be done to them at the same time. */
+static void leave_virtual_functions(const Planning *planning, const PhysicalFunctionPlan *pf)
+{
+        for (size_t i = 0; i < pf->n_virtual_functions; i++) {
+                const Device *vf = pf->virtual_functions[i];
+                GroupPlan *group = planning->plan->places[vf - planning->snapshot->devices].group;
+
+                for (size_t j = 0; j < group->n_members; j++) {
+                        MemberPlan *member = &group->members[j];
+
+                        member->action = ACTION_NONE;
+                        if (member->state == STATE_PENDING && member->reason == REASON_NONE)
+                                member->reason = REASON_NUMVFS_DIFFERS;
+                }
+                group->has_work = false;
+                if (group->state == STATE_PENDING && group->reason == REASON_NONE)
+                        group->reason = REASON_NUMVFS_DIFFERS;
+        }
+}
+
+/* With a host driver on the PF: that one creates the VFs. */
 static int decide_num_vfs(const Planning *planning, PhysicalFunctionPlan *plan)
 {
         const Device *pf = plan->device;
         const PhysicalFunction *section = plan->section;
         const char *address = PCI_ADDRESS_TEXT(&pf->address);
         unsigned present = planning_notes(planning, pf)->n_virtual_functions, wanted;
+        const MemberPlan *taken;
 
-        plan->state = STATE_BOUND;
-        if (!section || section->num_vfs == NUM_VFS_KEEP)
-                return 0;
         if (pf->sriov_total_vfs == 0)
                 return SAY(plan, STATE_REFUSED, REASON_SRIOV_UNSUPPORTED,
                         "%s has no SR-IOV capability, or the firmware switched it off", address);
@@ -146,14 +318,14 @@ static int decide_num_vfs(const Planning *planning, PhysicalFunctionPlan *plan)
                 return SAY(plan, STATE_REFUSED, REASON_VFS_FEWER_THAN_ASKED,
                         "NumVFs=%u is asked of %s, which has %u at most", wanted, address,
                         pf->sriov_total_vfs);
-        if (present > 0)
-                return SAY(plan, STATE_REFUSED, REASON_NUMVFS_DIFFERS,
-                        "%s has %u virtual functions, NumVFs=%u is asked for. Stop what uses them, "
-                        "write 0 to its sriov_numvfs and run \"vfio-bindctl apply\".",
-                        address, present, wanted);
+        taken = find_taken(planning, pf);
+        if (taken)
+                return say_taken(plan, taken);
         if (!pf->driver || driver_is_vfio(pf->driver))
                 return SAY(plan, STATE_PENDING, REASON_PF_NOT_BOUND,
                         "%s needs its host driver before virtual functions can be made", address);
+        if (present > 0)
+                return decide_other_number(planning, plan, wanted);
         if (pf->record && pf->record->state == STATE_FAILED && !planning->request->may_unbind &&
             streq_null(pf->record->config_digest, planning->config->digest)) {
                 plan->state = STATE_FAILED;
@@ -167,41 +339,108 @@ static int decide_num_vfs(const Planning *planning, PhysicalFunctionPlan *plan)
         return 0;
 }
 
-/* We switched automatic probing off and nothing speaks of its VFs any more: prune gives the setting
- * back, as it gives back the functions. */
-static bool wants_autoprobe_back(const Planning *planning, const Device *pf)
+bool planner_switched_autoprobe_off(const Device *pf)
 {
-        return planning->request->prune && pf->sriov_autoprobe == 0 && pf->record &&
-               !isempty(pf->record->original_autoprobe) &&
-               !streq(pf->record->original_autoprobe, "0");
+        return pf->sriov_autoprobe == 0 && pf->record &&
+               streq_null(pf->record->original_autoprobe, "1");
+}
+
+/* Where nothing speaks of its VFs any more, prune gives the setting back, as it gives back the
+ * functions. HostVFs=leave speaks of VFs that no claim takes, too. */
+static void decide_autoprobe(const Planning *planning, PhysicalFunctionPlan *plan, bool covers)
+{
+        const Device *pf = plan->device;
+        bool wants_off = covers || (plan->section && plan->section->leave_host_vfs &&
+                                           pf->sriov_total_vfs > 0 && !driver_is_vfio(pf->driver));
+
+        if (wants_off && pf->sriov_autoprobe == 1)
+                plan->autoprobe_off = true;
+        else if (!wants_off && planning->request->prune && planner_switched_autoprobe_off(pf) &&
+                 !may_be_covered(planning, pf))
+                plan->autoprobe_restore = true;
+        if ((plan->autoprobe_off || plan->autoprobe_restore) && plan->state == STATE_BOUND)
+                plan->state = STATE_PENDING;
+}
+
+static bool is_asked_for(const Planning *planning, const Device *pf)
+{
+        const PlanRequest *request = planning->request;
+        MatchContext context = planner_match_context(planning);
+        const Device *function;
+
+        if (request->manual != MANUAL_NONE)
+                return false;
+        if (request->only_function) {
+                function = snapshot_find(planning->snapshot, request->only_function);
+                return function && (function == pf ||
+                        (function->is_virtual_function &&
+                                pci_address_equal(&function->physical_function, &pf->address)));
+        }
+        if (!request->only_claims)
+                return true;
+        for (size_t i = 0; i < planning->config->n_claims; i++) {
+                const Claim *claim = &planning->config->claims[i];
+
+                if (string_list_contains(request->only_claims, claim->name) &&
+                    claim_takes_part(claim) && claim_covers(&context, claim, pf))
+                        return true;
+        }
+        return false;
+}
+
+/* Not asked for now: what is pending stays so. */
+static void drop_work(PhysicalFunctionPlan *plan)
+{
+        plan->autoprobe_off = plan->autoprobe_restore = plan->set_num_vfs = false;
+        forget_virtual_functions(plan);
+        if (plan->state == STATE_PENDING && plan->reason == REASON_NONE)
+                plan->reason = REASON_NEEDS_APPLY;
+}
+
+static int decide_section(const Planning *planning, PhysicalFunctionPlan *plan)
+{
+        const PhysicalFunction *other;
+        size_t index = 0;
+
+        plan->state = STATE_BOUND;
+        if (!plan->section)
+                return 0;
+        (void) next_section(planning, plan->device, &index);
+        other = next_section(planning, plan->device, &index);
+        if (other)
+                return say_conflict(plan, other);
+        return plan->section->num_vfs == NUM_VFS_KEEP ? 0 : decide_num_vfs(planning, plan);
 }
 
 static int decide_physical_function(const Planning *planning, const Device *pf)
 {
         PhysicalFunctionPlan *plan;
         const PhysicalFunction *section = planner_find_section(planning, pf);
-        bool covers, restore;
+        bool covers;
         int r;
 
         covers = pf->sriov_total_vfs > 0 && !driver_is_vfio(pf->driver) &&
                  planner_covers_virtual_functions(planning, pf);
-        restore = !covers && wants_autoprobe_back(planning, pf);
-        if (!section && !covers && !restore)
+        if (!section && !covers && !planner_switched_autoprobe_off(pf))
                 return 0;
 
         r = ARRAY_GROW(planning->plan->physical_functions, planning->plan->n_physical_functions);
         if (r < 0)
                 return r;
-        plan = &planning->plan->physical_functions[planning->plan->n_physical_functions++];
-        *plan = (PhysicalFunctionPlan){ .device = pf, .section = section,
-                                        .autoprobe_restore = restore };
+        plan = &planning->plan->physical_functions[planning->plan->n_physical_functions];
+        *plan = (PhysicalFunctionPlan){ .device = pf, .section = section };
 
-        r = decide_num_vfs(planning, plan);
+        r = decide_section(planning, plan);
         if (r < 0)
                 return r;
-        plan->autoprobe_off = covers && pf->sriov_autoprobe == 1;
-        if ((plan->autoprobe_off || restore) && plan->state == STATE_BOUND)
-                plan->state = STATE_PENDING;
+        decide_autoprobe(planning, plan, covers);
+        if (!section && !covers && !plan->autoprobe_restore)
+                return 0; /* nothing to do with us any more */
+        planning->plan->n_physical_functions++;
+        if (!is_asked_for(planning, pf))
+                drop_work(plan);
+        else
+                leave_virtual_functions(planning, plan);
         return 0;
 }
 

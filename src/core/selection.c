@@ -170,8 +170,12 @@ static void judge_device(const MatchContext *context, const Config *config, cons
 
         judge_claims(context, config, device, selection);
 
-        if (answer == ANSWER_UNKNOWN && selection->verdict == VERDICT_SELECTED)
+        /* until that is known nobody takes it along as a companion either */
+        if (answer == ANSWER_UNKNOWN && (selection->verdict == VERDICT_SELECTED ||
+                                                selection->verdict == VERDICT_NOT_SELECTED)) {
                 selection->verdict = VERDICT_DEFERRED;
+                selection->exclude = exclude;
+        }
 }
 
 int selection_judge(const Snapshot *snapshot, const Config *config, Stage stage, Selection **ret)

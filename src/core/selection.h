@@ -11,7 +11,9 @@ typedef enum Verdict {
         VERDICT_EXCLUDED, /* [Defaults] Exclude= takes it out of everybody's hands */
         VERDICT_RESERVED, /* a claim that has an error or is skipped names it: nobody else's */
         VERDICT_CONFLICT, /* `claim` and `other` both select it */
-        VERDICT_DEFERRED, /* cannot be told at this stage whether `claim` selects it */
+        /* cannot be told at this stage whether `claim` selects it, or whether `exclude` takes it
+         * out (`claim` is NULL then if none asks for it) */
+        VERDICT_DEFERRED,
 } Verdict;
 
 typedef struct Selection {

@@ -191,24 +191,106 @@ static bool stop_num_vfs(Work *work, const char *driver, int error)
         return stop_operation(work, OPERATION_WRITE_NUM_VFS, error);
 }
 
-/* Only ever from 0: another number is somebody's, and the kernel would refuse it anyway (EBUSY in
- * sriov_numvfs_store(), drivers/pci/iov.c). */
+static int perform_on(const Work *work, const Device *vf, Operation *operation, char **ret_text)
+{
+        operation->address = vf->address;
+        operation->inode = vf->inode;
+        return work->operations->perform(work->operations->userdata, operation, ret_text);
+}
+
+static bool stop_in_use(Work *work, const Device *vf, int error, const char *why)
+{
+        return stop(work, STATE_REFUSED, REASON_NUMVFS_DIFFERS, error,
+                "Its virtual function %s may be in use: %s. Stop that, then run "
+                "\"vfio-bindctl apply\"", PCI_ADDRESS_TEXT(&vf->address), why);
+}
+
+/* The second look, as before every unbind: removing a VF unbinds it. */
+static bool check_virtual_function(Work *work, const Device *vf)
+{
+        _cleanup_free_ char *driver = NULL, *why = NULL;
+        Operation read = { .type = OPERATION_READ_DRIVER };
+        Operation guard = { .type = OPERATION_GUARD };
+        Operation is_open = { .type = OPERATION_IS_OPEN, .number = vf->group };
+        InUse use = IN_USE_BLIND;
+        int r;
+
+        r = perform_on(work, vf, &read, &driver);
+        if (r < 0)
+                return stop_in_use(work, vf, r, strerror(-r));
+        if (!driver)
+                return true;
+        guard.ret_use = &use;
+        r = perform_on(work, vf, driver_is_vfio(driver) ? &is_open : &guard, &why);
+        if (r < 0)
+                return stop_in_use(work, vf, r, strerror(-r));
+        return why ? stop_in_use(work, vf, 0, why) : true;
+}
+
+static bool write_num_vfs(Work *work, const char *driver, uint64_t number)
+{
+        char text[24];
+        int r;
+
+        (void) snprintf(text, sizeof(text), "%" PRIu64, number);
+        r = perform(work, OPERATION_WRITE_NUM_VFS, text, NULL, NULL);
+        return r < 0 ? stop_num_vfs(work, driver, r) : true;
+}
+
+/* The kernel changes no number but 0 (EBUSY in sriov_numvfs_store(), drivers/pci/iov.c). */
+static bool remove_virtual_functions(Work *work, const char *driver, uint64_t now)
+{
+        const PhysicalFunctionPlan *plan = work->plan;
+
+        if (now != plan->n_virtual_functions)
+                return stop(work, STATE_REFUSED, REASON_NUMVFS_DIFFERS, 0,
+                        "It has %" PRIu64 " virtual functions, %u are asked for. Stop what uses "
+                        "them and run \"vfio-bindctl apply\"", now, plan->num_vfs);
+        for (size_t i = 0; i < plan->n_virtual_functions; i++)
+                if (!check_virtual_function(work, plan->virtual_functions[i]))
+                        return false;
+        return write_num_vfs(work, driver, 0);
+}
+
+static bool make_virtual_functions(Work *work, const char *driver)
+{
+        unsigned wanted = work->plan->num_vfs;
+        uint64_t now;
+
+        if (wanted > 0 && !write_num_vfs(work, driver, wanted))
+                return false;
+        if (!read_num_vfs(work, &now))
+                return false;
+        if (now < wanted)
+                return stop(work, STATE_FAILED, REASON_VFS_FEWER_THAN_ASKED, 0,
+                        "%u virtual functions were asked for, %" PRIu64 " came. Ask for that many",
+                        wanted, now);
+        return true;
+}
+
+/* As many as there were are better than none. */
+static void put_number_back(Work *work, uint64_t before)
+{
+        uint64_t now;
+        PhysicalFunctionReport report = *work->report;
+        char text[24];
+
+        (void) snprintf(text, sizeof(text), "%" PRIu64, before);
+        if (read_num_vfs(work, &now) && now == 0)
+                (void) perform(work, OPERATION_WRITE_NUM_VFS, text, NULL, NULL);
+        *work->report = report;
+}
+
 static bool set_num_vfs(Work *work)
 {
         _cleanup_free_ char *driver = NULL;
-        char text[16];
-        uint64_t now;
+        uint64_t before;
         int r;
 
-        if (!read_num_vfs(work, &now))
+        if (!read_num_vfs(work, &before))
                 return false;
-        if (now == work->plan->num_vfs)
+        if (before == work->plan->num_vfs)
                 return true;
-        if (now > 0)
-                return stop(work, STATE_REFUSED, REASON_NUMVFS_DIFFERS, 0,
-                        "It has %" PRIu64 " virtual functions, %u are asked for. Stop what uses "
-                        "them, write 0 to its sriov_numvfs and run \"vfio-bindctl apply\"", now,
-                        work->plan->num_vfs);
 
         r = perform(work, OPERATION_READ_DRIVER, NULL, NULL, &driver);
         if (r < 0)
@@ -217,17 +299,13 @@ static bool set_num_vfs(Work *work)
                 return stop(work, STATE_PENDING, REASON_PF_NOT_BOUND, 0,
                         "It needs its host driver before virtual functions can be made");
 
-        (void) snprintf(text, sizeof(text), "%u", work->plan->num_vfs);
-        r = perform(work, OPERATION_WRITE_NUM_VFS, text, NULL, NULL);
-        if (r < 0)
-                return stop_num_vfs(work, driver, r);
-        if (!read_num_vfs(work, &now))
+        if (before > 0 && !remove_virtual_functions(work, driver, before))
                 return false;
-        if (now < work->plan->num_vfs)
-                return stop(work, STATE_FAILED, REASON_VFS_FEWER_THAN_ASKED, 0,
-                        "%u virtual functions were asked for, %" PRIu64 " came. Ask for that many",
-                        work->plan->num_vfs, now);
-        return true;
+        if (make_virtual_functions(work, driver))
+                return true;
+        if (before > 0)
+                put_number_back(work, before);
+        return false;
 }
 
 static bool carry_out(Work *work)
@@ -285,9 +363,13 @@ int physical_function_run(const PhysicalFunctionPlan *plan, const TransactionOpt
                 stop_operation(&work, OPERATION_LOCK_GROUP, r);
         } else {
                 if (carry_out(&work)) {
-                        report.state = plan->reason == REASON_NONE ? STATE_BOUND : plan->state;
-                        report.reason = plan->reason;
-                        (void) snprintf(report.text, sizeof(report.text), "%s", plan->text ?: "");
+                        /* where the number was wrong, it is right now */
+                        bool is_settled = plan->reason == REASON_NONE || plan->set_num_vfs;
+
+                        report.state = is_settled ? STATE_BOUND : plan->state;
+                        report.reason = is_settled ? REASON_NONE : plan->reason;
+                        (void) snprintf(report.text, sizeof(report.text), "%s",
+                                is_settled || !plan->text ? "" : plan->text);
                 }
                 save_outcome(&work);
                 if (has_group)

@@ -28,10 +28,10 @@ static void run_done(Run *run)
 }
 #define _cleanup_run_ _cleanup_(run_done)
 
-static void prepare(Run *run, bool autoprobe_off, unsigned num_vfs)
+static void prepare_machine(Run *run, const char *text, bool autoprobe_off, unsigned num_vfs)
 {
         ASSERT_OK(config_new(&run->config));
-        text_machine_parse(machine, run->config, &run->machine);
+        text_machine_parse(text, run->config, &run->machine);
         run->plan = (PhysicalFunctionPlan){
                 .device = &run->machine.snapshot->devices[0],
                 .autoprobe_off = autoprobe_off,
@@ -42,6 +42,11 @@ static void prepare(Run *run, bool autoprobe_off, unsigned num_vfs)
         run->kernel = fake_kernel_new(run->machine.snapshot);
         run->kernel->keep_trace = true;
         run->pf = fake_kernel_function(run->kernel, PF);
+}
+
+static void prepare(Run *run, bool autoprobe_off, unsigned num_vfs)
+{
+        prepare_machine(run, machine, autoprobe_off, num_vfs);
 }
 
 static void carry_out(Run *run)
@@ -138,6 +143,113 @@ static void test_not_from_another_number(void)
         carry_out(&run);
         expect(&run, STATE_REFUSED, REASON_NUMVFS_DIFFERS, "2 virtual functions");
         ASSERT_EQ(run.pf->num_vfs, 2);
+}
+
+static const char *const machine_with_vfs =
+        "0000:06:00.0 id=8086:10c9 class=020000 group=20 driver=igb vfs=7 autoprobe=0\n"
+        "0000:06:10.0 id=8086:10ca class=020000 group=21 driver=vfio-pci pf=0000:06:00.0 vf=0\n"
+        "0000:06:10.2 id=8086:10ca class=020000 group=22 driver=igbvf pf=0000:06:00.0 vf=1\n"
+        "0000:06:10.4 id=8086:10ca class=020000 group=23 pf=0000:06:00.0 vf=2\n";
+
+/* A plan to have `wanted` VFs in place of three. */
+static void prepare_change(Run *run, const Device *virtual_functions[static 3], unsigned wanted)
+{
+        prepare_machine(run, machine_with_vfs, false, wanted);
+        for (unsigned i = 0; i < 3; i++)
+                virtual_functions[i] = &run->machine.snapshot->devices[1 + i];
+        run->plan.set_num_vfs = true;
+        run->plan.reason = REASON_NUMVFS_DIFFERS;
+        run->plan.virtual_functions = virtual_functions;
+        run->plan.n_virtual_functions = 3;
+        run->pf->num_vfs = 3;
+}
+
+static void test_change(void)
+{
+        _cleanup_run_ Run run = {};
+        const Device *virtual_functions[3];
+
+        prepare_change(&run, virtual_functions, 5);
+        carry_out(&run);
+        expect(&run, STATE_BOUND, REASON_NONE, "");
+        ASSERT_STREQ(run.kernel->trace,
+                "lock-group 20\n"
+                "load-record 0000:06:00.0\n"
+                "read-num-vfs 0000:06:00.0 = 3\n"
+                "read-driver 0000:06:00.0 = igb\n"
+                "read-driver 0000:06:10.0 = vfio-pci\n"
+                "is-open 0000:06:10.0\n"
+                "read-driver 0000:06:10.2 = igbvf\n"
+                "guard 0000:06:10.2\n"
+                "read-driver 0000:06:10.4\n"
+                "write-num-vfs 0000:06:00.0 0\n"
+                "write-num-vfs 0000:06:00.0 5\n"
+                "read-num-vfs 0000:06:00.0 = 5\n"
+                "unlock-group 20\n");
+}
+
+static void test_change_to_none(void)
+{
+        _cleanup_run_ Run run = {};
+        const Device *virtual_functions[3];
+
+        prepare_change(&run, virtual_functions, 0);
+        carry_out(&run);
+        expect(&run, STATE_BOUND, REASON_NONE, "");
+        ASSERT_EQ(run.pf->num_vfs, 0);
+}
+
+static void test_change_while_open(void)
+{
+        _cleanup_run_ Run run = {};
+        const Device *virtual_functions[3];
+
+        prepare_change(&run, virtual_functions, 5);
+        strcpy(fake_kernel_function(run.kernel, "0000:06:10.0")->open_by, "42 (qemu)");
+        carry_out(&run);
+        expect(&run, STATE_REFUSED, REASON_NUMVFS_DIFFERS, "0000:06:10.0 may be in use");
+        ASSERT_EQ(run.pf->num_vfs, 3);
+}
+
+static void test_change_while_in_use(void)
+{
+        _cleanup_run_ Run run = {};
+        const Device *virtual_functions[3];
+        FakeFunction *vf;
+
+        prepare_change(&run, virtual_functions, 5);
+        vf = fake_kernel_function(run.kernel, "0000:06:10.2");
+        strcpy(vf->in_use, "eno1v1 carries the default route");
+        vf->use = IN_USE_NETWORK;
+        carry_out(&run);
+        expect(&run, STATE_REFUSED, REASON_NUMVFS_DIFFERS, "eno1v1 carries the default route");
+        ASSERT_EQ(run.pf->num_vfs, 3);
+}
+
+/* Somebody changed it after the plan was made: those that the plan does not know were not judged. */
+static void test_change_of_others(void)
+{
+        _cleanup_run_ Run run = {};
+        const Device *virtual_functions[3];
+
+        prepare_change(&run, virtual_functions, 5);
+        run.pf->num_vfs = 4;
+        carry_out(&run);
+        expect(&run, STATE_REFUSED, REASON_NUMVFS_DIFFERS, "4 virtual functions");
+        ASSERT_EQ(run.pf->num_vfs, 4);
+}
+
+static void test_change_that_fails(void)
+{
+        _cleanup_run_ Run run = {};
+        const Device *virtual_functions[3];
+
+        /* the write of 5, after that of 0 */
+        prepare_change(&run, virtual_functions, 5);
+        fake_kernel_inject(run.kernel, 11, FAKE_FAIL_BEFORE, -ENOMEM);
+        carry_out(&run);
+        expect(&run, STATE_FAILED, REASON_VFS_FEWER_THAN_ASKED, "no room for 5");
+        ASSERT_EQ(run.pf->num_vfs, 3);
 }
 
 static void test_already_there(void)
@@ -239,6 +351,12 @@ int main(void)
         test_restore_nothing();
         test_joins_original();
         test_not_from_another_number();
+        test_change();
+        test_change_to_none();
+        test_change_while_open();
+        test_change_while_in_use();
+        test_change_of_others();
+        test_change_that_fails();
         test_already_there();
         test_fewer();
         test_no_driver();
