@@ -110,6 +110,7 @@ struct Manager {
         Watcher *watcher;
         sd_event_source *wake_deferred, *wake_timer; /* reconcile.c */
         uint64_t next_scan_usec;                     /* not before: a scan took long */
+        uint64_t wake_usec, events_since_usec;       /* USEC_INFINITY: none */
         sd_event_source *deadline_timer;             /* settle.c */
 
         Executor *executor;
@@ -176,7 +177,8 @@ void announce_changes(const View *old, const View *new);
 
 /* reconcile.c */
 int reconcile_prepare(Manager *manager) _must_check_; /* makes the event sources */
-void manager_wake(Manager *manager);                  /* a reconcile is due soon */
+void manager_wake(Manager *manager);                  /* a reconcile is due now */
+void manager_wake_after_events(Manager *manager);     /* … when no more events come */
 int manager_reconcile(Manager *manager) _must_check_;
 /* A new view, not published: scanned now, planned without leave to unbind. */
 int manager_look(Manager *manager, View **ret) _must_check_;
@@ -215,6 +217,8 @@ int work_prepare(Manager *manager) _must_check_; /* makes the executor */
 /* Removes from a plan what is being worked on already and, unless it was asked for, what was tried
  * before without a change since. Returns whether work is left. */
 bool work_filter(Manager *manager, Plan *plan, bool is_request);
+/* Takes a group's work out of a plan. */
+void work_drop_group(GroupPlan *group);
 /* Hands the plan to the executor; takes plan and settings, on failure too. */
 int work_start(Manager *manager, View *view, Plan *plan, ClaimSettings *settings, int64_t request)
         _must_check_;
@@ -225,6 +229,10 @@ bool work_has_physical_function(const Manager *manager, const PciAddress *addres
 bool work_has_physical_functions(const Manager *manager);
 bool work_is_open(const Manager *manager, int64_t request);
 void works_free(Manager *manager);
+
+/* virtual-functions.c: the kernel has just made virtual functions of this PF, perhaps: starts the
+ * work that is due for them. */
+int virtual_functions_bind(Manager *manager, const PciAddress *address) _must_check_;
 
 /* recover.c: groups whose transaction was cut off. */
 int recover_prepare(Manager *manager) _must_check_;

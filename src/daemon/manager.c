@@ -29,11 +29,22 @@ int64_t manager_next_identifier(Manager *manager)
 void manager_handle_event(void *userdata, const WatcherEvent *event)
 {
         Manager *manager = userdata;
+        int r;
 
+        if (event->is_kernel) {
+                r = virtual_functions_bind(manager, &event->address);
+                if (r < 0)
+                        log_warning("Cannot look at the virtual functions of %s at once, ignoring: %s",
+                                PCI_ADDRESS_TEXT(&event->address), strerror(-r));
+                return;
+        }
         if (event->is_added && arrivals_announce(manager, &event->address) < 0)
                 log_warning("No memory to note that %s is new, ignoring.",
                         PCI_ADDRESS_TEXT(&event->address));
-        manager_wake(manager);
+        if (event->lost)
+                manager_wake(manager);
+        else
+                manager_wake_after_events(manager);
 }
 
 static void use_config(Manager *manager, SharedConfig *config)
@@ -122,6 +133,7 @@ int manager_new_with_options(sd_event *event, const Host *host, const ManagerOpt
         manager->host = host;
         manager->may_act = options->may_act;
         manager->nodes_asked = -1;
+        manager->wake_usec = manager->events_since_usec = USEC_INFINITY;
         manager->started_usec = now_monotonic();
         manager->operations = *options->operations;
         r = prepare(manager, options);

@@ -13,11 +13,12 @@
 /* One turn: look at the machine, plan, have done what may be done, publish what is.
  *
  * Whatever happens only marks the view as out of date. The scan is done when the loop has nothing
- * more urgent to do, so that a burst of events costs one; but no later than WAKE_LATEST_USEC, so
- * that nobody can put it off by keeping the loop busy. After a scan that took long, the next one
+ * more urgent to do and no more events come, so that a burst of events costs one; but no later than
+ * WAKE_LATEST_USEC, so that nobody can put it off by keeping the loop busy. After a scan that took long, the next one
  * keeps a distance, so that scanning never takes more than a fifth of one processor. */
 
 #define WAKE_LATEST_USEC    (500 * USEC_PER_MSEC)
+#define EVENTS_QUIET_USEC   (50 * USEC_PER_MSEC)
 #define SCAN_DISTANCE       4
 #define RETRY_USEC          (5 * USEC_PER_SEC)
 #define WAKE_ACCURACY_USEC  (10 * USEC_PER_MSEC)
@@ -186,6 +187,7 @@ static int wake_up(Manager *manager)
 
         (void) sd_event_source_set_enabled(manager->wake_deferred, SD_EVENT_OFF);
         (void) sd_event_source_set_enabled(manager->wake_timer, SD_EVENT_OFF);
+        manager->wake_usec = manager->events_since_usec = USEC_INFINITY;
         r = manager_reconcile(manager);
         if (r < 0) {
                 log_error("Cannot bring the view up to date, trying again: %s", strerror(-r));
@@ -233,17 +235,45 @@ int reconcile_prepare(Manager *manager)
         return sd_event_source_set_enabled(manager->wake_timer, SD_EVENT_OFF);
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+        return a < b ? a : b;
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+        return a > b ? a : b;
+}
+
+static void arm(Manager *manager, uint64_t now)
+{
+        uint64_t at = manager->wake_usec;
+
+        if (manager->events_since_usec != USEC_INFINITY)
+                at = earlier(at, later(manager->next_scan_usec,
+                                         earlier(now + EVENTS_QUIET_USEC,
+                                                 manager->events_since_usec + WAKE_LATEST_USEC)));
+        (void) sd_event_source_set_time(manager->wake_timer, at);
+        (void) sd_event_source_set_enabled(manager->wake_timer, SD_EVENT_ONESHOT);
+}
+
 void manager_wake(Manager *manager)
 {
         uint64_t now = now_monotonic();
-        int enabled = SD_EVENT_OFF;
 
-        (void) sd_event_source_get_enabled(manager->wake_timer, &enabled);
-        if (enabled != SD_EVENT_OFF)
+        if (manager->wake_usec != USEC_INFINITY)
                 return; /* due already */
         if (manager->next_scan_usec <= now)
                 (void) sd_event_source_set_enabled(manager->wake_deferred, SD_EVENT_ONESHOT);
-        (void) sd_event_source_set_time(manager->wake_timer,
-                manager->next_scan_usec > now ? manager->next_scan_usec : now + WAKE_LATEST_USEC);
-        (void) sd_event_source_set_enabled(manager->wake_timer, SD_EVENT_ONESHOT);
+        manager->wake_usec = manager->next_scan_usec > now ? manager->next_scan_usec
+                                                           : now + WAKE_LATEST_USEC;
+        arm(manager, now);
+}
+
+void manager_wake_after_events(Manager *manager)
+{
+        uint64_t now = now_monotonic();
+
+        manager->events_since_usec = earlier(manager->events_since_usec, now);
+        arm(manager, now);
 }

@@ -6,7 +6,9 @@
 #include <sys/epoll.h>
 #include <systemd/sd-event.h>
 
+#include "daemon/kernel-events.h"
 #include "log/log.h"
+#include "util/io.h"
 #include "util/strings.h"
 
 /* A PF that brings 256 VFs into being sends some 1,000 events within a second; the kernel accounts
@@ -22,6 +24,8 @@ struct Watcher {
         struct udev *udev;
         struct udev_monitor *monitor;
         sd_event_source *source;
+        int kernel;
+        sd_event_source *kernel_source;
 };
 
 static void watcher_deliver(Watcher *watcher, struct udev_device *device)
@@ -66,6 +70,23 @@ static int watcher_receive(sd_event_source *source, int fd, uint32_t revents, vo
         return 0;
 }
 
+/* What is lost here udevd tells in its time. */
+static int watcher_receive_kernel(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+        Watcher *watcher = userdata;
+
+        for (unsigned i = 0; i < EVENTS_PER_WAKEUP; i++) {
+                WatcherEvent event = { .is_kernel = true };
+                int r = kernel_events_receive(fd, &event.address);
+
+                if (r == 0)
+                        break;
+                if (r > 0)
+                        watcher->handler(watcher->userdata, &event);
+        }
+        return 0;
+}
+
 static int watcher_open(Watcher *watcher)
 {
         static const char *const subsystems[] = { "pci", "vfio", "vfio-dev" };
@@ -90,6 +111,21 @@ static int watcher_open(Watcher *watcher)
         return udev_monitor_enable_receiving(watcher->monitor);
 }
 
+static int watcher_open_kernel(Watcher *watcher, sd_event *event)
+{
+        int r;
+
+        watcher->kernel = kernel_events_open();
+        if (watcher->kernel < 0)
+                return watcher->kernel;
+        r = sd_event_add_io(event, &watcher->kernel_source, watcher->kernel, EPOLLIN,
+                watcher_receive_kernel, watcher);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(watcher->kernel_source, "kernel-events");
+        return sd_event_source_set_priority(watcher->kernel_source, SD_EVENT_PRIORITY_IMPORTANT);
+}
+
 int watcher_new(sd_event *event, WatcherHandler handler, void *userdata, Watcher **ret)
 {
         _cleanup_(watcher_freep) Watcher *watcher = calloc(1, sizeof(*watcher));
@@ -99,6 +135,7 @@ int watcher_new(sd_event *event, WatcherHandler handler, void *userdata, Watcher
                 return -ENOMEM;
         watcher->handler = handler;
         watcher->userdata = userdata;
+        watcher->kernel = -1;
         r = watcher_open(watcher);
         if (r < 0)
                 return r;
@@ -107,6 +144,9 @@ int watcher_new(sd_event *event, WatcherHandler handler, void *userdata, Watcher
         if (r < 0)
                 return r;
         (void) sd_event_source_set_description(watcher->source, "udev-monitor");
+        r = watcher_open_kernel(watcher, event);
+        if (r < 0)
+                return r;
         *ret = TAKE_POINTER(watcher);
         return 0;
 }
@@ -116,6 +156,8 @@ Watcher *watcher_free(Watcher *watcher)
         if (!watcher)
                 return NULL;
         sd_event_source_disable_unref(watcher->source);
+        sd_event_source_disable_unref(watcher->kernel_source);
+        close_descriptor(&watcher->kernel);
         udev_monitor_unref(watcher->monitor);
         udev_unref(watcher->udev);
         free(watcher);

@@ -3,8 +3,8 @@
 
 #include "core/pci-address.h"
 
-/* Wakes the daemon: the udev monitor for PCI functions, VFIO groups and VFIO devices, attached to
- * an event loop. It says that something happened; what is so now is read from sysfs. */
+/* Wakes the daemon: the udev monitor for PCI functions, VFIO groups and VFIO devices, and the
+ * kernel's own events of PCI functions (daemon/kernel-events.h), attached to an event loop. It says that something happened; what is so now is read from sysfs. */
 
 typedef struct sd_event sd_event;
 typedef struct Watcher Watcher;
@@ -13,7 +13,8 @@ typedef struct WatcherEvent {
         bool lost;     /* events were lost (ENOBUFS): everything may have changed; no other field */
         bool is_added; /* a PCI function came into being just now; not a replayed ("udevadm
                         * trigger") event */
-        PciAddress address; /* if is_added */
+        bool is_kernel; /* the kernel says that a PCI function changed; udevd will, later */
+        PciAddress address; /* if is_added or is_kernel */
 } WatcherEvent;
 
 typedef void (*WatcherHandler)(void *userdata, const WatcherEvent *event);

@@ -76,7 +76,7 @@ bool work_is_open(const Manager *manager, int64_t request)
         return false;
 }
 
-static void drop_group(GroupPlan *group)
+void work_drop_group(GroupPlan *group)
 {
         for (size_t i = 0; i < group->n_members; i++)
                 group->members[i].action = ACTION_NONE;
@@ -95,7 +95,7 @@ bool work_filter(Manager *manager, Plan *plan, bool is_request)
                         continue;
                 if (work_find_group(manager, &key) ||
                     (!is_request && !attempt_allowed(manager, group)))
-                        drop_group(group);
+                        work_drop_group(group);
                 else
                         is_left = true;
         }

@@ -50,6 +50,34 @@ static void test_vfs_are_made_and_bound(void)
         fixture_done(&fixture);
 }
 
+/* The kernel says of its PF that virtual functions are there: they are bound before udevd has told
+ * of any, and are nobody's before us. */
+static void test_new_vfs_are_bound_at_once(void)
+{
+        Fixture fixture;
+        WatcherEvent event = { .is_kernel = true };
+
+        fixture_init(&fixture, TREE, "[Claim vfs]\nMatch=pf=06:00.0 vf=0\n");
+        ASSERT_OK(pci_address_parse(PF, &event.address));
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        fake_sysfs_add(fixture.machine.tree, VFS);
+
+        manager_handle_event(fixture.manager, &event);
+        ASSERT_TRUE(fixture.manager->works);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, VF0, "vfio-pci");
+        ASSERT_DEVICE(&fixture, VF0, "bound", "");
+        ASSERT_EQ(fixture_member(&fixture, VF0)->device->record->provenance, PROVENANCE_CLEAN);
+
+        /* once is enough, and other functions' events are nobody's business */
+        manager_handle_event(fixture.manager, &event);
+        ASSERT_OK(pci_address_parse("0000:00:1c.0", &event.address));
+        manager_handle_event(fixture.manager, &event);
+        ASSERT_TRUE(!fixture.manager->works);
+        fixture_done(&fixture);
+}
+
 /* What fails is not tried for ever. */
 static void test_failure(void)
 {
@@ -75,6 +103,7 @@ static void test_failure(void)
 int main(void)
 {
         test_vfs_are_made_and_bound();
+        test_new_vfs_are_bound_at_once();
         test_failure();
         return EXIT_SUCCESS;
 }

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+
+#include "daemon/manager-internal.h"
+#include "host/scan.h"
+
+/* The VFs of a PF whose automatic probing is off stay without a driver until somebody acts. The
+ * kernel says by a `change` event of the PF that all are there (sriov_enable() in
+ * drivers/pci/iov.c), and then they are done together, from a scan of the PF's neighbourhood alone
+ * and without waiting for udevd. The helper does the same where the daemon does not run; the lock
+ * of each group keeps the two apart. Everything else is left to the next turn of the loop, which
+ * looks at the whole machine. */
+
+static bool has_path_term(const Match *match)
+{
+        for (size_t i = 0; match && i < match->n_terms; i++)
+                if (match->terms[i].type == TERM_PATH)
+                        return true;
+        return false;
+}
+
+/* Nothing in it can be in use, or needs the rest of the machine to be decided. */
+static bool is_simple(const GroupPlan *group)
+{
+        for (size_t i = 0; i < group->n_members; i++) {
+                const MemberPlan *member = &group->members[i];
+
+                if (member->action != ACTION_NONE &&
+                    (!member->fresh || member->device->driver || has_path_term(member->match)))
+                        return false;
+        }
+        return true;
+}
+
+static void keep_simple_groups(Plan *plan)
+{
+        for (size_t i = 0; i < plan->n_groups; i++)
+                if (plan->groups[i].has_work && !is_simple(&plan->groups[i]))
+                        work_drop_group(&plan->groups[i]);
+        for (size_t i = 0; i < plan->n_physical_functions; i++) {
+                PhysicalFunctionPlan *pf = &plan->physical_functions[i];
+
+                pf->autoprobe_off = pf->autoprobe_restore = pf->set_num_vfs = false;
+        }
+}
+
+static int make_plan(View *view, const Device *pf, Plan **ret)
+{
+        _cleanup_free_ PciAddress *untouched = NULL;
+        PlanRequest request = { .stage = STAGE_RUNTIME };
+        int r;
+
+        r = snapshot_untouched_virtual_functions(view->snapshot, pf, &untouched,
+                &request.n_hotplugged);
+        if (r < 0 || !untouched)
+                return r < 0 ? r : -ENODATA;
+        request.hotplugged = untouched;
+        return planner_plan(view->snapshot, view->config, &request, ret);
+}
+
+static bool is_physical_function(const Manager *manager, const PciAddress *address)
+{
+        const Device *device = manager->view ? snapshot_find(manager->view->snapshot, address)
+                                             : NULL;
+
+        return device && device->sriov_total_vfs > 0;
+}
+
+int virtual_functions_bind(Manager *manager, const PciAddress *address)
+{
+        _cleanup_(view_unrefp) View *view = NULL;
+        _cleanup_plan_ Plan *plan = NULL;
+        const Device *pf;
+        int r;
+
+        if (!manager_acts_by_itself(manager) || !is_physical_function(manager, address))
+                return 0;
+        r = view_new(manager->config, &view);
+        if (r < 0)
+                return r;
+        r = scan_neighbourhood(manager->host, address, config_needed_facts(view->config),
+                manager->view->snapshot, &view->snapshot);
+        if (r < 0)
+                return r;
+        pf = snapshot_find(view->snapshot, address);
+        if (!pf)
+                return 0;
+        r = make_plan(view, pf, &plan);
+        if (r < 0)
+                return r == -ENODATA ? 0 : r;
+        keep_simple_groups(plan);
+        if (!work_filter(manager, plan, false))
+                return 0;
+        return work_start(manager, view, TAKE_POINTER(plan), NULL, 0);
+}
