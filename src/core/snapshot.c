@@ -148,9 +148,10 @@ int snapshot_untouched_virtual_functions(const Snapshot *snapshot, const Device 
         PciAddress **ret, size_t *ret_n)
 {
         _cleanup_free_ PciAddress *list = NULL;
+        bool is_off = physical_function->sriov_autoprobe == 0;
         size_t n = 0;
 
-        for (size_t i = 0; physical_function->sriov_autoprobe == 0 && i < snapshot->n_devices; i++) {
+        for (size_t i = 0; is_off && i < snapshot->n_devices; i++) {
                 const Device *device = &snapshot->devices[i];
                 int r;
 
