@@ -97,6 +97,7 @@ struct Manager {
         Operations operations;
         bool may_act; /* false: a saved tree, everything is only read */
         KernelCommandLine command_line;
+        const char *interrupt_remapping; /* as in the view */
         bool is_enabled; /* the switch of the boot service; else only requests act */
 
         SharedConfig *config;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/manager-internal.h"
+#include "host/interrupt-remapping.h"
 #include "host/store.h"
 #include "host/switch.h"
 #include "log/log.h"
@@ -86,6 +87,17 @@ static int read_switches(Manager *manager)
         return 0;
 }
 
+static void read_interrupt_remapping(Manager *manager)
+{
+        int r = host_remaps_interrupts(manager->host);
+
+        if (r >= 0)
+                manager->interrupt_remapping = r > 0 ? "yes" : "no";
+        else if (r != -ENODATA)
+                log_debug("Cannot tell whether interrupts are remapped, ignoring: %s",
+                        strerror(-r));
+}
+
 static int prepare(Manager *manager, const ManagerOptions *options)
 {
         int r;
@@ -110,6 +122,7 @@ static int prepare(Manager *manager, const ManagerOptions *options)
         r = read_config(manager);
         if (r < 0)
                 return r;
+        read_interrupt_remapping(manager);
         if (!manager->may_act)
                 return 0;
         r = store_prepare(manager->host);

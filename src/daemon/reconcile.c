@@ -92,6 +92,7 @@ int manager_look(Manager *manager, View **ret)
         r = view_new(manager->config, &view);
         if (r < 0)
                 return r;
+        view->interrupt_remapping = manager->interrupt_remapping;
         r = scan(manager, view->config, &view->snapshot);
         if (r < 0)
                 return r;

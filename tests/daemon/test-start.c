@@ -163,8 +163,27 @@ static void test_failure_is_not_repeated(void)
         fixture_done(&fixture);
 }
 
+/* Where nothing tells, it is unknown. */
+static void test_interrupt_remapping(void)
+{
+        Fixture fixture;
+
+        fixture_init(&fixture, GPU " id=10de:2482 class=030000 group=14\n", "");
+        fixture_start(&fixture);
+        FIXTURE_RUN_UNTIL(&fixture, manager_view(fixture.manager));
+        ASSERT_TRUE(!manager_view(fixture.manager)->interrupt_remapping);
+        fixture_stop(&fixture);
+        fake_sysfs_write(fixture.machine.tree, "proc/interrupts",
+                " CPU0\n 0: 91 IR-IO-APIC 2-edge timer\n");
+        fixture_start(&fixture);
+        FIXTURE_RUN_UNTIL(&fixture, manager_view(fixture.manager));
+        ASSERT_STREQ(manager_view(fixture.manager)->interrupt_remapping, "yes");
+        fixture_done(&fixture);
+}
+
 int main(void)
 {
+        test_interrupt_remapping();
         test_driverless_is_bound();
         test_binding_is_shown();
         test_second_start_is_quiet();
