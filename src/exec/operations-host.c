@@ -226,10 +226,14 @@ static int is_open(const Host *host, const Operation *operation, char **ret)
         r = holders_find(host, operation->number, nodes, n, name_holder, &who);
         if (r < 0)
                 return r;
-        if (!who)
+        if (who) {
+                *ret = who;
+                return 0;
+        }
+        r = operation->number >= 0 ? node_is_open(host, operation->number) : -ENOENT;
+        if (r < 0)
                 return check_enable_count(host, &operation->address, ret);
-        *ret = who;
-        return 0;
+        return r == 0 ? 0 : format_string(ret, "a program that holds its device, but not its node");
 }
 
 static NodeRequest node_request(const Operation *operation, bool use_name_service)

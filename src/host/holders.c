@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "util/io.h"
 #include "util/parse.h"
@@ -33,15 +35,27 @@ static bool ends_with(const char *text, size_t length, const char *end)
 
 typedef struct Nodes {
         char names[NODES_MAX][40]; /* "/vfio/14", "/vfio/devices/vfio3" */
+        dev_t numbers[NODES_MAX];  /* 0: not known */
         size_t n;
 } Nodes;
 
-/* A process in another mount namespace sees the node at a path of its own that ends alike. */
-static bool is_node(const Nodes *nodes, const char *target, size_t length)
+/* A process in another mount namespace sees the node at a path of its own that ends alike. But
+ * anybody may open a file of his own that is called so; that is another device, or none. (What is
+ * known of it is enough: its file system may be one that never answers.) */
+static bool is_node(const Nodes *nodes, int directory, const char *name, const char *target,
+        size_t length)
 {
-        for (size_t i = 0; i < nodes->n; i++)
-                if (ends_with(target, length, nodes->names[i]))
+        struct statx status;
+
+        for (size_t i = 0; i < nodes->n; i++) {
+                if (!ends_with(target, length, nodes->names[i]))
+                        continue;
+                if (nodes->numbers[i] == 0 || statx(directory, name, AT_STATX_DONT_SYNC,
+                            STATX_TYPE, &status) < 0)
                         return true;
+                return S_ISCHR(status.stx_mode) && nodes->numbers[i] ==
+                        makedev(status.stx_rdev_major, status.stx_rdev_minor);
+        }
         return false;
 }
 
@@ -56,7 +70,7 @@ static bool has_node_open(int process, const Nodes *nodes)
                 char target[LINK_TEXT_MAX];
                 ssize_t n = readlinkat(dirfd(directory), entry->d_name, target, sizeof(target));
 
-                if (n > 0 && is_node(nodes, target, (size_t) n))
+                if (n > 0 && is_node(nodes, dirfd(directory), entry->d_name, target, (size_t) n))
                         return true;
         }
         return false;
@@ -140,14 +154,49 @@ static void describe(const Host *host, int process, HolderProcess *ret)
                 read_named_machine(process, ret->machine, sizeof(ret->machine));
 }
 
-static void name_nodes(int64_t group, const int64_t *devices, size_t n_devices, Nodes *ret)
+/* "240:3" */
+static dev_t read_number(const Host *host, const char *class, const char *name)
 {
+        uint64_t major_number, minor_number;
+        char path[96], text[32];
+        char *colon;
+
+        if (!host->is_live)
+                return 0; /* a saved tree has no device nodes */
+        (void) snprintf(path, sizeof(path), "sys/class/%s/%s/dev", class, name);
+        if (read_attribute_at(host->root, path, text, sizeof(text)) <= 0)
+                return 0;
+        colon = strchr(text, ':');
+        if (!colon)
+                return 0;
+        *colon = '\0';
+        if (parse_unsigned(text, UINT32_MAX, &major_number) < 0 ||
+            parse_unsigned(colon + 1, UINT32_MAX, &minor_number) < 0)
+                return 0;
+        return makedev((unsigned) major_number, (unsigned) minor_number);
+}
+
+static void add_node(const Host *host, const char *directory, const char *class, const char *name,
+        Nodes *nodes)
+{
+        (void) snprintf(nodes->names[nodes->n], sizeof(nodes->names[0]), "%s/%s", directory, name);
+        nodes->numbers[nodes->n++] = read_number(host, class, name);
+}
+
+static void name_nodes(const Host *host, int64_t group, const int64_t *devices, size_t n_devices,
+        Nodes *ret)
+{
+        char name[32];
+
         ret->n = 0;
-        (void) snprintf(ret->names[ret->n++], sizeof(ret->names[0]), "/vfio/%" PRIi64, group);
-        for (size_t i = 0; i < n_devices && ret->n < NODES_MAX; i++)
-                if (devices[i] >= 0)
-                        (void) snprintf(ret->names[ret->n++], sizeof(ret->names[0]),
-                                "/vfio/devices/vfio%" PRIi64, devices[i]);
+        (void) snprintf(name, sizeof(name), "%" PRIi64, group);
+        add_node(host, "/vfio", "vfio", name, ret);
+        for (size_t i = 0; i < n_devices && ret->n < NODES_MAX; i++) {
+                if (devices[i] < 0)
+                        continue;
+                (void) snprintf(name, sizeof(name), "vfio%" PRIi64, devices[i]);
+                add_node(host, "/vfio/devices", "vfio-dev", name, ret);
+        }
 }
 
 int holders_find(const Host *host, int64_t group, const int64_t *devices, size_t n_devices,
@@ -158,7 +207,7 @@ int holders_find(const Host *host, int64_t group, const int64_t *devices, size_t
         Nodes nodes;
         int r;
 
-        name_nodes(group, devices, n_devices, &nodes);
+        name_nodes(host, group, devices, n_devices, &nodes);
         r = host_open_directory(host->root, "proc", &directory);
         if (r < 0)
                 return r;

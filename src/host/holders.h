@@ -13,7 +13,8 @@ typedef struct HolderProcess {
         char machine[128]; /* as systemd-machined calls it, else QEMU's -name */
 } HolderProcess;
 
-/* Looks for /dev/vfio/GROUP and for /dev/vfio/devices/vfioM (M in `devices`) among the open files
+/* (A descriptor of the device alone tells no group: node_is_open() notices that one.)
+ * Looks for /dev/vfio/GROUP and for /dev/vfio/devices/vfioM (M in `devices`) among the open files
  * of all processes. Calls back once for a process; a nonzero
  * value ends the search. Reading about a process can block for as long as that process keeps its
  * memory map locked: workers only. Returns 0, what the callback returned, or a negative errno. */

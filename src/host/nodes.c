@@ -199,9 +199,27 @@ int node_secure(const Host *host, int64_t group)
         struct stat status;
 
         int r = open_node(host, group, &fd, &status);
-        if (r == -ENOENT)
+        if (r == -ENOENT || r == -ENODEV) /* there is nothing of the group's */
                 return 0;
         return r < 0 ? r : make_private(fd, &status);
+}
+
+int node_is_open(const Host *host, int64_t group)
+{
+        _cleanup_close_ int node = -1;
+        char path[40];
+        struct stat status;
+        int fd;
+
+        int r = open_node(host, group, &node, &status);
+        if (r < 0)
+                return r == -ENODEV ? -ENOENT : r;
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", node);
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (fd < 0)
+                return errno == EBUSY ? 1 : -errno;
+        (void) close(fd);
+        return 0;
 }
 
 int node_status(const Host *host, int64_t group, NodeStatus *ret)

@@ -180,7 +180,7 @@ static void test_impostors(void)
         write_accounts(&f);
         fake_sysfs_add(f.fake, "file sys/class/vfio/3/dev 0:0\nfile dev/vfio/3 x");
         ASSERT_EQ(node_apply(&f.host, &request, NULL), -ENODEV);
-        ASSERT_EQ(node_secure(&f.host, 3), -ENODEV);
+        ASSERT_OK(node_secure(&f.host, 3)); /* nothing of the group's is there */
 
         fake_sysfs_add(f.fake, "file secret x");
         ASSERT_OK(fchmodat(f.fake->fd, "secret", 0640, 0));
@@ -198,6 +198,19 @@ static void test_impostors(void)
                 fake_sysfs_remove(f.fake, "sys/class/vfio/5");
                 ASSERT_EQ(node_apply(&f.host, &request, NULL), -ENODEV);
         }
+        end(&f);
+}
+
+/* What lies at the node's place but is not the node is nothing to secure, and keeps nothing from
+ * being released. */
+static void test_something_else(void)
+{
+        Fixture f = begin();
+
+        fake_sysfs_add(f.fake, "dir dev/vfio\nfile dev/vfio/14 x\nfile sys/class/vfio/14/dev 240:0");
+        ASSERT_OK(node_secure(&f.host, 14));
+        ASSERT_EQ(node_is_open(&f.host, 14), -ENOENT);
+        ASSERT_EQ(node_is_open(&f.host, 15), -ENOENT);
         end(&f);
 }
 
@@ -300,6 +313,7 @@ int main(void)
         test_accounts();
         test_unknown_account();
         test_impostors();
+        test_something_else();
         test_links();
         test_device_links();
         test_apply();

@@ -16,7 +16,10 @@
  * Documentation/driver-api/vfio.rst): container, group, IOMMU, DMA mapping, device, regions. Every
  * step that worked is a line on standard output; the first that does not ends it with 1.
  *
- *     vfio-open ADDRESS [--hold]      with --hold everything stays open until standard input ends
+ *     vfio-open ADDRESS [--hold | --hold-device]
+ *
+ * With --hold everything stays open until standard input ends, with --hold-device only the device:
+ * then no path in /proc names the group.
  */
 
 #define DMA_ADDRESS 0x100000 /* where x86 has no reserved region */
@@ -137,8 +140,9 @@ int main(int argc, char **argv)
         int container, group, device;
         char byte;
 
-        if (argc < 2 || argc > 3 || (argc == 3 && strcmp(argv[2], "--hold") != 0)) {
-                fprintf(stderr, "usage: vfio-open ADDRESS [--hold]\n");
+        if (argc < 2 || argc > 3 || (argc == 3 && strcmp(argv[2], "--hold") != 0 &&
+            strcmp(argv[2], "--hold-device") != 0)) {
+                fprintf(stderr, "usage: vfio-open ADDRESS [--hold | --hold-device]\n");
                 return 2;
         }
 
@@ -154,6 +158,10 @@ int main(int argc, char **argv)
         if (device < 0)
                 fail("VFIO_GROUP_GET_DEVICE_FD");
         read_regions(device);
+        if (argc == 3 && strcmp(argv[2], "--hold-device") == 0) {
+                (void) close(group);
+                (void) close(container);
+        }
         say("ready");
         if (argc == 3)
                 while (read(STDIN_FILENO, &byte, 1) > 0)
