@@ -119,54 +119,155 @@ static Answer line_answer(const Planning *planning, const Match *match,
         return best;
 }
 
-static int describe_absent(ClaimPlan *claim, bool ambiguous, const Match *moved,
-        const Device *elsewhere)
+static const Device *find_bridge(const Planning *planning, const Claim *claim)
 {
-        if (ambiguous) {
-                claim->reason = REASON_AMBIGUOUS;
-                return replace_string(&claim->text,
-                        "a path= fits more than one function and therefore selects none");
+        MatchContext context = planner_match_context(planning);
+
+        for (size_t i = 0; i < planning->snapshot->n_devices; i++) {
+                const Device *device = &planning->snapshot->devices[i];
+
+                for (size_t j = 0; device->is_bridge && j < claim->n_matches; j++)
+                        if (match_evaluate(claim->matches[j], &context, device) == ANSWER_YES)
+                                return device;
         }
-        claim->reason = REASON_ABSENT;
-        free(claim->text);
-        claim->text = NULL;
-        if (elsewhere)
-                return format_string(&claim->text,
-                        "nothing in this machine matches; what \"%s\" expects is now at %s",
-                        moved->text, PCI_ADDRESS_TEXT(&elsewhere->address));
-        return format_string(&claim->text, "nothing in this machine matches %s",
-                claim->claim->n_matches > 0 ? claim->claim->matches[0]->text : "it");
+        return NULL;
 }
 
-/* Which lines select nothing; and, if none selects anything, why. */
-static int check_lines(const Planning *planning, ClaimPlan *claim)
+/* Something is there, but the claim cannot have it. */
+static int describe_unusable(const Planning *planning, ClaimPlan *claim, const char *location)
+{
+        const Device *bridge = find_bridge(planning, claim->claim);
+
+        if (bridge)
+                return format_string(&claim->text,
+                        "%s is a bridge, and bridges stay with the host. Name the functions behind "
+                        "it%s.", PCI_ADDRESS_TEXT(&bridge->address), location);
+        return format_string(&claim->text,
+                "nothing in this machine matches %s%s", claim->claim->n_matches > 0
+                                ? claim->claim->matches[0]->text : "it", location);
+}
+
+typedef struct Lines {
+        bool unknown, any;
+        const Match *ambiguous;
+        const Match *moved;
+        const Device *elsewhere; /* has the identity that `moved` expects */
+} Lines;
+
+static int describe_absent(const Planning *planning, ClaimPlan *claim, const Lines *lines)
 {
         const Claim *section = claim->claim;
-        const Device *elsewhere = NULL;
-        const Match *moved = NULL;
-        bool ambiguous = false, unknown = false;
+        const Match *line = lines->ambiguous ?: lines->moved;
+        _cleanup_free_ char *location = NULL;
+        int r;
+
+        if (!line && section->n_matches > 0)
+                line = section->matches[0];
+        r = planner_format_location(line ? &line->location : &section->location, &location);
+        if (r < 0)
+                return r;
+        free(claim->text);
+        claim->text = NULL;
+        claim->reason = lines->ambiguous ? REASON_AMBIGUOUS : REASON_ABSENT;
+        if (lines->ambiguous)
+                return format_string(&claim->text,
+                        "a path= fits more than one function and therefore selects none. Use "
+                        "address= there%s.", location);
+        if (lines->any)
+                return format_string(&claim->text, "its own Exclude= takes out all that it "
+                        "matches%s", location);
+        if (lines->elsewhere)
+                return format_string(&claim->text,
+                        "nothing in this machine matches; what \"%s\" expects is now at %s%s",
+                        line->text, PCI_ADDRESS_TEXT(&lines->elsewhere->address), location);
+        return describe_unusable(planning, claim, location);
+}
+
+/* A function that the claim selects and somebody else has a say in; NULL: none. */
+static const Device *find_withheld(const Planning *planning, const Claim *claim)
+{
+        MatchContext context = planner_match_context(planning);
+
+        for (size_t i = 0; i < planning->snapshot->n_devices; i++) {
+                const Match *match, *guard;
+
+                if (planning->selections[i].verdict != VERDICT_NOT_SELECTED &&
+                    claim_evaluate(claim, &context, &planning->snapshot->devices[i], &match,
+                            &guard) == ANSWER_YES)
+                        return &planning->snapshot->devices[i];
+        }
+        return NULL;
+}
+
+static int describe_withheld(const Planning *planning, ClaimPlan *claim, const Device *device)
+{
+        const Selection *selection = planning_selection(planning, device);
+        const MemberPlan *member = plan_find(planning->plan, &device->address, NULL);
+        _cleanup_free_ char *one = NULL, *other = NULL;
+        int r;
+
+        claim->state = STATE_REFUSED;
+        if (selection->verdict != VERDICT_EXCLUDED) {
+                if (selection->verdict == VERDICT_DEFERRED)
+                        claim->state = STATE_PENDING;
+                claim->reason = member->reason;
+                return replace_string(&claim->text, member->text);
+        }
+
+        claim->reason = REASON_EXCLUDED;
+        r = planner_format_location(&selection->exclude->location, &one);
+        if (r >= 0)
+                r = planner_format_location(&claim->claim->location, &other);
+        if (r < 0)
+                return r;
+        free(claim->text);
+        claim->text = NULL;
+        return format_string(&claim->text,
+                "Exclude=%s%s of [Defaults] keeps %s with the host. Remove that, or the claim%s.",
+                selection->exclude->text, one, PCI_ADDRESS_TEXT(&device->address), other);
+}
+
+static void check_lines(const Planning *planning, ClaimPlan *claim, Lines *lines)
+{
+        const Claim *section = claim->claim;
 
         for (size_t i = 0; i < section->n_matches; i++) {
                 const Device *found = NULL;
                 Answer answer = line_answer(planning, section->matches[i], &found);
 
                 claim->missing[i] = answer != ANSWER_YES;
-                ambiguous = ambiguous || answer == ANSWER_AMBIGUOUS;
-                unknown = unknown || answer == ANSWER_UNKNOWN;
-                if (found && !elsewhere) {
-                        elsewhere = found;
-                        moved = section->matches[i];
+                lines->any = lines->any || answer == ANSWER_YES;
+                if (answer == ANSWER_AMBIGUOUS)
+                        lines->ambiguous = section->matches[i];
+                lines->unknown = lines->unknown || answer == ANSWER_UNKNOWN;
+                if (found && !lines->elsewhere) {
+                        lines->elsewhere = found;
+                        lines->moved = section->matches[i];
                 }
         }
-        if (claim->n_functions > 0 || section->has_error || !section->enabled)
+}
+
+/* Which lines select nothing; and, if the claim has no function, why. */
+static int judge_lines(const Planning *planning, ClaimPlan *claim)
+{
+        const Claim *section = claim->claim;
+        const Device *withheld;
+        Lines lines = {};
+
+        check_lines(planning, claim, &lines);
+        if (claim->n_functions > 0 || section->has_error || section->is_skipped ||
+            !section->enabled)
                 return 0;
-        if (unknown) {
+        withheld = lines.any ? find_withheld(planning, section) : NULL;
+        if (withheld)
+                return describe_withheld(planning, claim, withheld);
+        if (lines.unknown) {
                 claim->state = STATE_PENDING;
                 claim->reason = REASON_DEFERRED_TO_NEXT_STAGE;
                 return 0;
         }
         claim->absent = true;
-        return describe_absent(claim, ambiguous, moved, elsewhere);
+        return describe_absent(planning, claim, &lines);
 }
 
 static int allocate(const Planning *planning)
@@ -193,13 +294,21 @@ static int finish_claim(const Planning *planning, ClaimPlan *claim, bool bound, 
         int r;
 
         claim->partial = bound && other;
-        r = check_lines(planning, claim);
+        r = judge_lines(planning, claim);
         if (r < 0)
                 return r;
         if (claim->claim->has_error) {
+                _cleanup_free_ char *location = NULL;
+
+                r = planner_format_location(&claim->claim->location, &location);
+                if (r < 0)
+                        return r;
                 claim->state = STATE_FAILED;
                 claim->reason = REASON_CONFIG_ERROR;
-                return replace_string(&claim->text, "its section has errors, see the journal");
+                free(claim->text);
+                claim->text = NULL;
+                return format_string(&claim->text,
+                        "its section has errors, which \"vfio-bindctl check\" names%s", location);
         }
         if (claim->claim->is_skipped) {
                 claim->absent = false;

@@ -223,7 +223,7 @@ static void test_dry_run(void)
         expect(CTL_RUN(&f.options, "apply", "--dry-run", "lab-nic", f.root, "--quiet"), 0, "", "");
         expect(CTL_RUN(&f.options, "apply", "--dry-run", "gone", f.root), 0,
                 "Claim gone is absent: nothing in this machine matches path=0000:00:1d.0/00.0 "
-                "(/etc/vfio-bind.conf:7).\n",
+                "(/etc/vfio-bind.conf:8).\n",
                 "");
         expect(CTL_RUN(&f.options, "apply", "--dry-run", "lab-nik", "zzz", f.root), 4, "",
                 "No claim lab-nik. Did you mean lab-nic?\n"
@@ -258,7 +258,7 @@ static void test_config_errors(void)
                 "        refused  77  0000:04:00.0  e1000e  f00d:0011\n"
                 "  0000:04:00.0 config-error: 0000:04:00.0 is named by claim broken, which has "
                 "errors (/etc/vfio-bind.conf:1). Correct it and reload.\n"
-                "  config-error: its section has errors, see the journal "
+                "  config-error: its section has errors, which \"vfio-bindctl check\" names "
                 "(/etc/vfio-bind.conf:1)\n"
                 "good    pending  78  0000:05:00.0  -       f00d:0012\n"
                 "\n"
