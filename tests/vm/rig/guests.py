@@ -28,6 +28,13 @@ RIG_ROOT = Path(__file__).resolve().parent.parent
 GUEST_FILES = RIG_ROOT / "guest"
 RECIPE = GUEST_FILES / "image"
 DISK_SIZE = "3G"
+# Without device nodes: the kernel makes them, and a user namespace may not.
+MAKE_DISK = """
+mkdir "$1/root"
+tar -C "$1/root" --numeric-owner --exclude './dev/*' -xpf "$2"
+mke2fs -q -F -t ext4 -L rig -d "$1/root" "$1/root.img" "$3"
+rm -rf "$1/root"
+"""
 UNUSED_SECONDS = 7 * 24 * 3600
 
 # Not worth their space and the time to unpack them.
@@ -66,7 +73,7 @@ class Guest:
 
     def recipe_hash(self) -> str:
         """Names the image that the recipe makes now."""
-        settings = (self.suite, *BOOTSTRAP_OPTIONS, *self.options, DISK_SIZE)
+        settings = (self.suite, *BOOTSTRAP_OPTIONS, *self.options, MAKE_DISK, DISK_SIZE)
         digest = hashlib.sha256(repr(settings).encode())
         for path in sorted(RECIPE.rglob("*")):
             if path.is_file():
@@ -184,6 +191,9 @@ def _build_in(guest: Guest, work: Path) -> None:
     image = work / "image"
     image.mkdir()
     archive = work / "root.tar"
+    scratch = work / "scratch"
+    scratch.mkdir()
+    scratch.chmod(0o777)
     packages = [
         line
         for line in (RECIPE / "packages").read_text().splitlines()
@@ -211,18 +221,11 @@ def _build_in(guest: Guest, work: Path) -> None:
         _logged(
             guest,
             output,
-            as_root(
-                "sh",
-                "-euc",
-                'mkdir "$1/root"; tar -C "$1/root" --numeric-owner -xpf "$2";'
-                ' mke2fs -q -F -t ext4 -L rig -d "$1/root" "$1/image/root.img" "$3";'
-                ' rm -rf "$1/root"',
-                "sh",
-                str(work),
-                str(archive),
-                DISK_SIZE,
-            ),
+            as_root("sh", "-euc", MAKE_DISK, "sh", str(scratch), str(archive), DISK_SIZE),
         )
+        # By a copy of our own: in a user namespace the file is somebody else's.
+        disk = [f"{scratch}/root.img", f"{image}/root.img"]
+        _logged(guest, output, ["cp", "--sparse=always", *disk])
         _logged(guest, output, ["zstd", "-q", "-1", str(archive), "-o", f"{image}/root.tar.zst"])
     (image / "lock").touch()
 
@@ -246,8 +249,10 @@ def _prune(guest: Guest, keep: Path) -> None:
 
 
 def _remove_tree(directory: Path) -> None:
-    subprocess.run(as_root("rm", "-rf", str(directory)), check=False)
     shutil.rmtree(directory, ignore_errors=True)
+    if directory.exists():
+        subprocess.run(as_root("rm", "-rf", f"{directory}/scratch/root"), check=False)
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 @contextlib.contextmanager

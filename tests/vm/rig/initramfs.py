@@ -19,14 +19,13 @@ from rig.overlay import Files
 _SCRIPT = """
 root=$1/root
 mkdir "$root"
-tar -C "$root" --numeric-owner -I zstd -xpf "$2"
+trap 'umount -l "$root/dev" "$root/proc" || true; rm -rf --one-file-system "$root"' EXIT
+tar -C "$root" --numeric-owner --exclude './dev/*' -I zstd -xpf "$2"
 tar -C "$root" --no-overwrite-dir --keep-directory-symlink -xpf "$1/files.tar"
 mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc"
 chroot "$root" /usr/lib/rig/make-initramfs most "$3" /initramfs
 cp "$root/initramfs" "$1/initramfs"
-umount -l "$root/dev" "$root/proc"
-rm -rf --one-file-system "$root"
 """
 _lock = threading.Lock()
 
