@@ -280,7 +280,7 @@ void log_plan(const Plan *plan, bool verbose)
                 log_group_plan(&plan->groups[i], verbose);
         for (size_t i = 0; i < plan->n_physical_functions; i++)
                 log_physical_function_plan(&plan->physical_functions[i], verbose);
-        for (size_t i = 0; i < plan->n_claims; i++)
+        for (size_t i = 0; verbose && i < plan->n_claims; i++)
                 if (plan->claims[i].absent)
                         log_absent_claim(&plan->claims[i]);
 }

@@ -52,8 +52,8 @@ void log_full(int level, const LogFields *fields, const char *format, ...) _prin
 
 /* Every diagnostic, "file:line:column: message". */
 void log_config(const Config *config);
-/* One line for each function that a claim selects and that is not as it should be, one for each
- * physical function likewise, and the absent claims. verbose: also what would be done. */
+/* One line for each function that a claim selects and that is not as it should be, and one for
+ * each physical function likewise. verbose: also what would be done, and the absent claims. */
 void log_plan(const Plan *plan, bool verbose);
 /* The same for one group alone. */
 void log_group_plan(const GroupPlan *group, bool verbose);
