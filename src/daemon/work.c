@@ -214,7 +214,11 @@ static void on_group_done(void *userdata, const GroupReport *report)
         attempt_report(manager, &work->plan->groups[i], report);
         applies_group_done(manager, work->request, report);
         nodes_group_done(manager, report);
-        manager_wake(manager);
+        /* of many groups one look is enough, when the last is done */
+        if (executor_is_idle(manager->executor))
+                manager_wake(manager);
+        else
+                manager_wake_after_events(manager);
 }
 
 static void on_physical_function_done(void *userdata, const PhysicalFunctionReport *report)
@@ -258,12 +262,17 @@ static int on_executor(sd_event_source *source, int fd, uint32_t revents, void *
                 log_error("Cannot go on carrying out plans: %s", strerror(-r));
                 return r;
         }
-        /* Without works: a worker that had been given up came back, see judge.c. */
-        if (!manager->works || executor_is_idle(manager->executor)) {
+        if (manager->works && executor_is_idle(manager->executor)) {
                 collect_works(manager);
                 manager_wake(manager);
         }
         return 0;
+}
+
+/* A worker that had been given up came back, see judge.c. */
+static void on_worker_returned(void *userdata)
+{
+        manager_wake(userdata);
 }
 
 int work_prepare(Manager *manager)
@@ -273,6 +282,7 @@ int work_prepare(Manager *manager)
                 .config_digest = manager->config_digest,
                 .group_done = on_group_done,
                 .physical_function_done = on_physical_function_done,
+                .worker_returned = on_worker_returned,
                 .userdata = manager,
         };
         int r;

@@ -15,6 +15,10 @@
 #define DEFAULT_MAX_WORKERS 8
 /* For a worker to come to its first operation, on a machine that is busy with booting. */
 #define START_USEC (10 * USEC_PER_SEC)
+/* Workers that are started at once; a further one each time none was done with its group for that
+ * long. */
+#define WORKERS_AT_ONCE 2
+#define STAGGER_USEC    (10 * USEC_PER_MSEC)
 
 struct Executor {
         Operations operations;
@@ -22,6 +26,8 @@ struct Executor {
         TransactionOptions transaction_options;
         int epoll, timer;
         Job *jobs; /* in the order they came */
+        uint64_t last_number; /* of a job */
+        uint64_t next_start_usec; /* not before: another worker */
         Report *report; /* of executor_run(), else NULL */
         bool out_of_memory; /* a report could not be kept */
 };
@@ -79,7 +85,7 @@ Executor *executor_free(Executor *executor)
                 Job *job = executor->jobs;
 
                 executor->jobs = job->next;
-                if (job->state == JOB_RUNNING || job->state == JOB_ABANDONED)
+                if (job->worker.pidfd >= 0)
                         (void) worker_has_ended(&job->worker);
                 job_free(job);
         }
@@ -142,6 +148,8 @@ int executor_add(Executor *executor, const Plan *plan)
                 }
                 return r;
         }
+        for (Job *job = jobs; job; job = job->next)
+                job->number = ++executor->last_number;
         while (*end)
                 end = &(*end)->next;
         *end = jobs;
@@ -174,45 +182,104 @@ bool executor_works_on(const Executor *executor, int64_t group)
         return false;
 }
 
-static int start(const Executor *executor, Job *job)
+/* In the worker, which has its own copy of what there was when it was forked. */
+static bool find_task(const void *userdata, uint64_t number, WorkerTask *ret)
 {
-        WorkerTask task = {
-                .group = job->group,
-                .physical_function = job->physical_function,
-                .options = &executor->transaction_options,
-                .operations = &executor->operations,
-                .timeout_usec = job->timeout_usec,
-        };
-        int r;
+        const Executor *executor = userdata;
 
-        r = worker_start(&task, &job->worker);
-        if (r < 0)
-                return r;
+        for (const Job *job = executor->jobs; job; job = job->next) {
+                if (job->number != number)
+                        continue;
+                *ret = (WorkerTask){
+                        .group = job->group,
+                        .physical_function = job->physical_function,
+                        .options = &executor->transaction_options,
+                        .operations = &executor->operations,
+                        .timeout_usec = job->timeout_usec,
+                };
+                return true;
+        }
+        return false;
+}
+
+static void begin(Job *job)
+{
         job->state = JOB_RUNNING;
         job->deadline_usec = job_deadline(job, now_monotonic() + START_USEC);
+        worker_assign(&job->worker, job->number);
+}
+
+static int start(Executor *executor, Job *job)
+{
+        int r;
+
+        r = worker_start(&executor->operations, find_task, executor, &job->worker);
+        if (r < 0)
+                return r;
+        job->last_known = executor->last_number;
+        begin(job);
         r = watch(executor, job->worker.socket);
         if (r >= 0)
                 r = watch(executor, job->worker.pidfd);
         return r;
 }
 
-/* One that cannot be started leaves its group as it was; the others go on. */
-static void start_queued(const Executor *executor)
+/* A job that was queued after the worker was forked is not in the worker's memory. */
+static Job *find_queued(const Executor *executor, uint64_t last_known)
+{
+        for (Job *job = executor->jobs; job; job = job->next)
+                if (job->state == JOB_QUEUED && job->number <= last_known)
+                        return job;
+        return NULL;
+}
+
+static void receive(const Executor *executor, Job *job)
+{
+        Job *next;
+
+        job_receive(job);
+        if (!job->is_complete)
+                return;
+        next = find_queued(executor, job->last_known);
+        job_pass_worker(job, next);
+        if (next)
+                begin(next);
+}
+
+static unsigned count_running(const Executor *executor)
 {
         unsigned n = 0;
 
         for (const Job *job = executor->jobs; job; job = job->next)
                 n += job->state == JOB_RUNNING;
-        for (Job *job = executor->jobs; job && n < executor->options.max_workers; job = job->next) {
+        return n;
+}
+
+/* Those that are done meanwhile take the next job, so that fewer need to be started. */
+static void receive_all(const Executor *executor)
+{
+        for (Job *job = executor->jobs; job; job = job->next)
+                if (job->state == JOB_RUNNING)
+                        receive(executor, job);
+}
+
+/* One that cannot be started leaves its group as it was; the others go on. */
+static void start_queued(Executor *executor)
+{
+        for (;;) {
+                unsigned n = count_running(executor);
+                Job *job = find_queued(executor, UINT64_MAX);
+                uint64_t now = now_monotonic();
                 int r;
 
-                if (job->state != JOB_QUEUED)
-                        continue;
+                if (!job || n >= executor->options.max_workers ||
+                    (n >= WORKERS_AT_ONCE && now < executor->next_start_usec))
+                        return;
                 r = start(executor, job);
-                if (r >= 0)
-                        n++;
-                else if (job->state == JOB_QUEUED)
+                if (r < 0 && job->state == JOB_QUEUED)
                         job_finish_unstarted(job, r);
+                executor->next_start_usec = now_monotonic() + STAGGER_USEC;
+                receive_all(executor);
         }
 }
 
@@ -227,7 +294,9 @@ static void look_after(const Executor *executor, Job *job, uint64_t now)
 {
         switch (job->state) {
         case JOB_RUNNING:
-                job_receive(job);
+                receive(executor, job);
+                if (job->state != JOB_RUNNING)
+                        break;
                 if (worker_has_ended(&job->worker)) {
                         /* what it said before it ended is all there now */
                         job_receive(job);
@@ -297,8 +366,8 @@ static void announce_finished(Executor *executor)
         for (Job **link = &executor->jobs; *link;) {
                 Job *job = *link;
 
-                if (job->state != JOB_FINISHED && job->state != JOB_GIVEN_UP &&
-                    job->state != JOB_GONE) {
+                if (job->state == JOB_QUEUED || job->state == JOB_RUNNING ||
+                    job->state == JOB_ABANDONED) {
                         link = &job->next;
                         continue;
                 }
@@ -306,7 +375,9 @@ static void announce_finished(Executor *executor)
                 job->next = NULL;
                 if (job->state != JOB_GONE)
                         announce(executor, job);
-                if (job->state == JOB_GIVEN_UP) {
+                else if (job->was_given_up && executor->options.worker_returned)
+                        executor->options.worker_returned(executor->options.userdata);
+                if (job->state == JOB_GIVEN_UP || job->state == JOB_DISMISSED) {
                         job_abandon(job);
                         job->next = executor->jobs;
                         executor->jobs = job;
@@ -320,18 +391,14 @@ static void announce_finished(Executor *executor)
 static uint64_t next_deadline(const Executor *executor)
 {
         uint64_t next = USEC_INFINITY;
-        unsigned n_running = 0;
-        bool any_queued = false;
 
-        for (const Job *job = executor->jobs; job; job = job->next) {
-                any_queued = any_queued || job->state == JOB_QUEUED;
-                if (job->state != JOB_RUNNING)
-                        continue;
-                n_running++;
-                if (job->deadline_usec < next)
+        if (find_queued(executor, UINT64_MAX) &&
+            count_running(executor) < executor->options.max_workers)
+                next = executor->next_start_usec;
+        for (const Job *job = executor->jobs; job; job = job->next)
+                if (job->state == JOB_RUNNING && job->deadline_usec < next)
                         next = job->deadline_usec;
-        }
-        return any_queued && n_running < executor->options.max_workers ? 0 : next;
+        return next;
 }
 
 int executor_dispatch(Executor *executor)

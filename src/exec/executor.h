@@ -5,8 +5,10 @@
 #include "core/report.h"
 #include "exec/operations.h"
 
-/* Carries out plans: one disposable worker process per group, at most eight at a time, none of
- * them ever waited for without a deadline. The worker does the group's transaction
+/* Carries out plans in disposable worker processes, one group at a time in each, at most eight side
+ * by side, none of them ever waited for without a deadline. A worker that is done with a group takes
+ * the next one; two are started at once, further ones while those are busy (a fork costs more than
+ * binding a virtual function). The worker does the group's transaction
  * (exec/transaction.h) and says before every operation what it is about to do, so that when its
  * deadline passes it is known where it is stuck. Each single operation has the claim's Timeout=;
  * when that has passed, the worker is killed and abandoned, its group is reported stuck, and the
@@ -20,6 +22,7 @@ typedef struct Executor Executor;
 
 typedef void (*ExecutorGroupDone)(void *userdata, const GroupReport *report);
 typedef void (*ExecutorPfDone)(void *userdata, const PhysicalFunctionReport *report);
+typedef void (*ExecutorReturned)(void *userdata);
 
 typedef struct ExecutorOptions {
         Stage stage;
@@ -27,6 +30,7 @@ typedef struct ExecutorOptions {
         unsigned max_workers;      /* 0: 8 */
         ExecutorGroupDone group_done; /* may be NULL */
         ExecutorPfDone physical_function_done; /* may be NULL */
+        ExecutorReturned worker_returned; /* one that had been given up has ended; may be NULL */
         void *userdata;
 } ExecutorOptions;
 

@@ -232,6 +232,18 @@ void job_finish_unstarted(Job *job, int error)
                         "processes, then run \"vfio-bindctl apply\"", strerror(-error));
 }
 
+void job_pass_worker(Job *job, Job *next)
+{
+        if (!next) {
+                job->state = JOB_DISMISSED;
+                return;
+        }
+        next->worker = job->worker;
+        next->last_known = job->last_known;
+        job->worker.pidfd = job->worker.socket = -1;
+        job->state = JOB_FINISHED;
+}
+
 static const MemberPlan *find_stuck(const Job *job)
 {
         const MemberPlan *first = NULL;
@@ -309,6 +321,7 @@ void job_give_up(Job *job, const Operations *operations, bool killed)
         uint64_t now = now_monotonic(), seconds = 0;
 
         job->state = JOB_GIVEN_UP;
+        job->was_given_up = true;
         if (job->has_operation && job->operation.type == OPERATION_LOCK_GROUP) {
                 report_all(job, STATE_PENDING, REASON_WORKER_TIMEOUT, -ETIMEDOUT,
                         "Another process of vfio-bindd works on its group and does not come to an "

@@ -9,7 +9,8 @@
 typedef enum JobState {
         JOB_QUEUED,
         JOB_RUNNING,
-        JOB_FINISHED,  /* report ready, worker reaped or never started */
+        JOB_FINISHED,  /* report ready, worker reaped, at another job or never started */
+        JOB_DISMISSED, /* report ready, worker is about to end */
         JOB_GIVEN_UP,  /* report ready, worker lives */
         JOB_ABANDONED, /* reported; only the worker's end is waited for */
         JOB_GONE,
@@ -19,11 +20,14 @@ typedef struct Job Job;
 struct Job {
         Job *next;
         JobState state;
+        uint64_t number; /* in the order they came, from 1 */
         const GroupPlan *group; /* or */
         const PhysicalFunctionPlan *physical_function; /* both NULL once it is abandoned */
         uint64_t timeout_usec;
         uint64_t deadline_usec; /* of the operation it is at; CLOCK_MONOTONIC */
         Worker worker;
+        uint64_t last_known; /* the number of the last job that this worker knows of */
+        bool was_given_up;
         bool is_second; /* the first worker was killed */
 
         bool has_operation;
@@ -51,6 +55,10 @@ void job_finish_ended(Job *job);
 
 /* No worker was started: error, or -ETIMEDOUT if there was no time for it. */
 void job_finish_unstarted(Job *job, int error);
+
+/* The report is complete: another job, queued and known to the worker, takes the worker over; NULL:
+ * there is none, it is to end. */
+void job_pass_worker(Job *job, Job *next);
 
 /* The worker does not come back: reports stuck, and says so in the record of the function that it
  * is at (operations on records do not block). */

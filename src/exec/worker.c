@@ -191,18 +191,17 @@ static int run_physical_function(const WorkerTask *task, const Operations *opera
 }
 
 /* Nothing is begun before the parent can watch over it. */
-static bool parent_is_ready(int socket)
+static bool receive_number(int socket, uint64_t *ret)
 {
-        char go;
         ssize_t n;
 
         do
-                n = recv(socket, &go, sizeof(go), 0);
+                n = recv(socket, ret, sizeof(*ret), 0);
         while (n < 0 && errno == EINTR);
-        return n == sizeof(go);
+        return n == sizeof(*ret);
 }
 
-static _Noreturn void worker_main(const WorkerTask *task, int socket)
+static int run_task(const WorkerTask *task, int socket)
 {
         Reporter reporter = {
                 .operations = task->operations,
@@ -210,19 +209,26 @@ static _Noreturn void worker_main(const WorkerTask *task, int socket)
                 .timeout_usec = task->timeout_usec,
         };
         Operations operations = { .userdata = &reporter, .perform = perform_reported };
-        int r;
+
+        return task->group ? run_group(task, &operations, socket)
+                           : run_physical_function(task, &operations, socket);
+}
+
+static _Noreturn void worker_main(const Operations *operations, WorkerFind find,
+        const void *userdata, int socket)
+{
+        WorkerTask task;
+        uint64_t number;
 
         (void) setsid();
         rename_process();
-        close_descriptors(task->operations, socket);
-        redirect_standard_streams(task->operations);
+        close_descriptors(operations, socket);
+        redirect_standard_streams(operations);
         reset_signals();
-        if (!parent_is_ready(socket))
-                _exit(EXIT_FAILURE);
-
-        r = task->group ? run_group(task, &operations, socket)
-                        : run_physical_function(task, &operations, socket);
-        _exit(r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+        while (receive_number(socket, &number))
+                if (!find(userdata, number, &task) || run_task(&task, socket) < 0)
+                        _exit(EXIT_FAILURE);
+        _exit(EXIT_SUCCESS);
 }
 
 static int open_pidfd(pid_t pid)
@@ -233,7 +239,8 @@ static int open_pidfd(pid_t pid)
 }
 
 /* No handler of the parent may run in the child before the child has made its signals its own. */
-static pid_t fork_with_signals_blocked(const WorkerTask *task, const int sockets[static 2])
+static pid_t fork_with_signals_blocked(const Operations *operations, WorkerFind find,
+        const void *userdata, const int sockets[static 2])
 {
         sigset_t all, before;
         pid_t pid;
@@ -242,14 +249,14 @@ static pid_t fork_with_signals_blocked(const WorkerTask *task, const int sockets
         (void) sigprocmask(SIG_BLOCK, &all, &before);
         pid = fork();
         if (pid == 0)
-                worker_main(task, sockets[1]);
+                worker_main(operations, find, userdata, sockets[1]);
         if (pid < 0)
                 pid = -errno;
         (void) sigprocmask(SIG_SETMASK, &before, NULL);
         return pid;
 }
 
-int worker_start(const WorkerTask *task, Worker *ret)
+int worker_start(const Operations *operations, WorkerFind find, const void *userdata, Worker *ret)
 {
         int sockets[2];
         pid_t pid;
@@ -257,7 +264,7 @@ int worker_start(const WorkerTask *task, Worker *ret)
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
                 return -errno;
-        pid = fork_with_signals_blocked(task, sockets);
+        pid = fork_with_signals_blocked(operations, find, userdata, sockets);
         (void) close(sockets[1]);
         if (pid < 0) {
                 (void) close(sockets[0]);
@@ -265,12 +272,6 @@ int worker_start(const WorkerTask *task, Worker *ret)
         }
 
         pidfd = open_pidfd(pid);
-        if (pidfd >= 0 && send(sockets[0], "", 1, MSG_NOSIGNAL) != 1) {
-                int error = -errno;
-
-                (void) close(pidfd);
-                pidfd = error;
-        }
         if (pidfd < 0) {
                 /* it has begun nothing, so it ends at once */
                 (void) close(sockets[0]);
@@ -279,6 +280,11 @@ int worker_start(const WorkerTask *task, Worker *ret)
         }
         *ret = (Worker){ .pid = pid, .pidfd = pidfd, .socket = sockets[0] };
         return 0;
+}
+
+void worker_assign(const Worker *worker, uint64_t number)
+{
+        (void) send(worker->socket, &number, sizeof(number), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 bool worker_has_ended(const Worker *worker)

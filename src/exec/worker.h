@@ -5,10 +5,11 @@
 
 #include "exec/transaction.h"
 
-/* A worker: a forked process that does one transaction, tells of it (exec/progress.h) and ends. It
- * belongs to nobody: it has a session of its own, finishes what it began when its parent is gone,
- * and ends by SIGALRM where a single operation takes longer than it may and lets itself be
- * interrupted. */
+/* A worker: a forked process that does one transaction after another, those that its parent names
+ * by their numbers, tells of them (exec/progress.h), and ends when its parent has no more. It knows
+ * what there was when it was forked. It belongs to nobody: it has a session of its own, finishes
+ * what it began when its parent is gone, and ends by SIGALRM where a single operation takes longer
+ * than it may and lets itself be interrupted. */
 
 typedef struct WorkerTask {
         const GroupPlan *group;                        /* or */
@@ -17,6 +18,9 @@ typedef struct WorkerTask {
         const Operations *operations;
         uint64_t timeout_usec; /* of a single operation */
 } WorkerTask;
+
+/* Called in the worker: what the number stands for. False: there is no such task. */
+typedef bool (*WorkerFind)(const void *userdata, uint64_t number, WorkerTask *ret);
 
 typedef struct Worker {
         pid_t pid;
@@ -27,8 +31,12 @@ typedef struct Worker {
 /* See executor_setup_process(). */
 void worker_setup_process(int argc, char **argv);
 
-/* Forks. Returns 0, or a negative errno with no process left behind. */
-int worker_start(const WorkerTask *task, Worker *ret) _must_check_;
+/* Forks; nothing is begun yet. Returns 0, or a negative errno with no process left behind. */
+int worker_start(const Operations *operations, WorkerFind find, const void *userdata, Worker *ret)
+        _must_check_;
+
+/* Gives it the next task. What it cannot take it will not tell of, but end. */
+void worker_assign(const Worker *worker, uint64_t number);
 
 /* Has it ended? Reaps it then. */
 bool worker_has_ended(const Worker *worker);

@@ -89,6 +89,14 @@ static int block_first(Shared *shared, const Operation *operation, char **ret)
         return block(shared, operation, ret);
 }
 
+static void dispatch_next(Bench *bench)
+{
+        struct pollfd poll_fd = { .fd = executor_get_fd(bench->executor), .events = POLLIN };
+
+        ASSERT_TRUE(poll(&poll_fd, 1, 1000) >= 0);
+        ASSERT_OK(executor_dispatch(bench->executor));
+}
+
 static void test_one_does_not_delay_others(void)
 {
         Bench bench = {};
@@ -100,12 +108,8 @@ static void test_one_does_not_delay_others(void)
         bench.shared->perform = block_first;
         ASSERT_OK(executor_add(bench.executor, &bench.plan));
         while (bench.n_done < MANY - 1) {
-                struct pollfd poll_fd = { .fd = executor_get_fd(bench.executor),
-                                          .events = POLLIN };
-
                 ASSERT_TRUE(now_monotonic() < end);
-                ASSERT_TRUE(poll(&poll_fd, 1, 1000) >= 0);
-                ASSERT_OK(executor_dispatch(bench.executor));
+                dispatch_next(&bench);
         }
         ASSERT_TRUE(executor_works_on(bench.executor, 100));
         ASSERT_TRUE(!executor_works_on(bench.executor, 101));
@@ -134,9 +138,9 @@ static void test_total_deadline(void)
         bench.shared->is_special = is_guard;
         bench.shared->perform = wait_and_end;
         ASSERT_OK(executor_add(bench.executor, &bench.plan));
-        ASSERT_OK(executor_dispatch(bench.executor));
         for (unsigned i = 0; i < 8; i++)
-                ASSERT_OK(sem_wait(&bench.shared->begun));
+                while (sem_trywait(&bench.shared->begun) < 0)
+                        dispatch_next(&bench);
         ASSERT_OK(executor_run(bench.executor, USEC_PER_SEC / 20, &report));
         ASSERT_TRUE(now_monotonic() - begin < 5 * USEC_PER_SEC);
         ASSERT_TRUE(executor_is_idle(bench.executor));
@@ -152,6 +156,40 @@ static void test_total_deadline(void)
         report_free(report);
         for (size_t i = 0; i < n_stuck; i++)
                 ASSERT_OK(sem_post(&bench.shared->go_on));
+        bench_tear_down(&bench);
+}
+
+static int note_process(Shared *shared, const Operation *operation, char **ret)
+{
+        if (shared->blocked != getpid())
+                shared->n_most++; /* another one than before */
+        shared->blocked = getpid();
+        return -EBUSY;
+}
+
+/* Groups that are done quickly are done by few workers. */
+static void test_workers_go_on(void)
+{
+        ExecutorOptions options = { .max_workers = 1 };
+        Bench bench = {};
+
+        bench_set_up(&bench, "bind-taken", 10 * USEC_PER_SEC);
+        options.group_done = bench_group_done;
+        options.userdata = &bench;
+        bench.executor = executor_free(bench.executor);
+        ASSERT_OK(executor_new(&bench.operations, &options, &bench.executor));
+        make_many(&bench);
+        bench.shared->is_special = is_lock;
+        bench.shared->perform = note_process;
+        bench_run(&bench);
+        ASSERT_EQ(bench.n_done, MANY);
+        ASSERT_EQ(bench.shared->n_most, 1);
+
+        /* one that was forked before there was this job cannot do it */
+        ASSERT_OK(executor_add(bench.executor, &bench.plan));
+        bench_dispatch_until_idle(&bench);
+        ASSERT_EQ(bench.n_done, 2 * MANY);
+        ASSERT_EQ(bench.shared->n_most, 2);
         bench_tear_down(&bench);
 }
 
@@ -201,6 +239,7 @@ int main(int argc, char **argv)
         test_many();
         test_one_does_not_delay_others();
         test_total_deadline();
+        test_workers_go_on();
         test_physical_function();
         test_empty_plan();
 
