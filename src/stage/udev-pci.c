@@ -65,7 +65,8 @@ static int list_hotplugged(const Judgement *judgement, const Device *device, Pci
         size_t *ret_n)
 {
         if (!judgement->is_hotplug)
-                return snapshot_untouched_virtual_functions(judgement->snapshot, device, ret, ret_n);
+                return snapshot_untouched_virtual_functions(judgement->snapshot, device, ret,
+                        ret_n);
         *ret = malloc(sizeof(PciAddress));
         if (!*ret)
                 return -ENOMEM;
@@ -207,19 +208,22 @@ static bool was_overtaken(const Judgement *judgement)
                 judgement->member->action != ACTION_HOLD;
 }
 
-static const char *pending_value(const Judgement *judgement)
+/* A VF whose physfn link is not there yet looks like any other function. */
+static bool may_be_virtual_function(const Judgement *judgement)
+{
+        return judgement->member->role == ROLE_NONE &&
+                judgement->member->reason == REASON_NONE &&
+                judgement->event->action == UDEV_ADD &&
+                !judgement->member->device->is_virtual_function;
+}
+
+static const char *pending_value(const Judgement *judgement, bool plan_only)
 {
         State state = outcome(judgement);
-        bool is_ordinary = judgement->member->role == ROLE_NONE &&
-                judgement->member->reason == REASON_NONE;
 
-        if (state == STATE_BINDING || state == STATE_PENDING)
+        if (!plan_only && (state == STATE_BINDING || state == STATE_PENDING))
                 return "1";
-        /* A VF whose physfn link is not there yet looks like any other function. */
-        if (is_ordinary && judgement->event->action == UDEV_ADD &&
-            !judgement->member->device->is_virtual_function)
-                return "vf";
-        return "0";
+        return may_be_virtual_function(judgement) ? "vf" : "0";
 }
 
 static bool is_ours(const Judgement *judgement)
@@ -234,7 +238,7 @@ static bool is_ours(const Judgement *judgement)
 
 static void print_properties(const Judgement *judgement, FILE *output)
 {
-        fprintf(output, "VFIO_BIND_PENDING=%s\n", pending_value(judgement));
+        fprintf(output, "VFIO_BIND_PENDING=%s\n", pending_value(judgement, false));
         if (judgement->is_hotplug)
                 fprintf(output, "VFIO_BIND_CLAIMED=%d\n", is_ours(judgement));
 }
@@ -251,6 +255,7 @@ static int run(Judgement *judgement, FILE *output)
                         break;
                 if (plan_only) {
                         log_group_plan(judgement->group, true);
+                        fprintf(output, "VFIO_BIND_PENDING=%s\n", pending_value(judgement, true));
                         return 0;
                 }
                 r = carry_out(judgement, deadline);

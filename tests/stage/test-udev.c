@@ -240,7 +240,8 @@ static void test_switch(void)
         fake_sysfs_write(machine, "proc/cmdline", "vfio_bindd=off\n");
         EXPECT(machine, "", "ACTION=add", "SUBSYSTEM=pci", "DEVPATH=" BRIDGE "/0000:01:00.1");
         fake_sysfs_write(machine, "proc/cmdline", "vfio_bindd=plan\n");
-        EXPECT(machine, "", "ACTION=add", "SUBSYSTEM=pci", "DEVPATH=" BRIDGE "/0000:01:00.1");
+        EXPECT(machine, "VFIO_BIND_PENDING=0\n", "ACTION=add", "SUBSYSTEM=pci",
+                "DEVPATH=" BRIDGE "/0000:01:00.1");
         char *override = fake_sysfs_read(machine,
                 "sys/bus/pci/devices/0000:01:00.1/driver_override");
         ASSERT_STREQ(override, "(null)\n");
@@ -253,6 +254,24 @@ static void test_synthetic(void)
 
         EXPECT(machine, "", "ACTION=add", "SUBSYSTEM=pci", "SYNTH_UUID=0",
                 "DEVPATH=" BRIDGE "/0000:01:00.1");
+}
+
+/* What is only planned is said once: its `bind` event has nothing to add. */
+static void test_plan_only(void)
+{
+        _cleanup_fake_sysfs_ FakeSysfs *machine = new_machine("");
+        _cleanup_(outcome_done) Outcome outcome = {};
+
+        fake_sysfs_write(machine, "proc/cmdline", "vfio_bindd=plan\n");
+        send(machine, (const char *const[]){ "ACTION=add", "SUBSYSTEM=pci",
+                              "DEVPATH=" BRIDGE "/0000:01:00.1", NULL },
+                &outcome);
+        ASSERT_OK(outcome.result);
+        ASSERT_STREQ(outcome.properties, "VFIO_BIND_PENDING=0\n");
+        ASSERT_CONTAINS(outcome.log.text, "0000:01:00.1 (10de:228b) would be bound to vfio-pci.");
+        /* unless it may turn out to be a virtual function */
+        EXPECT(machine, "VFIO_BIND_PENDING=vf\n", "ACTION=add", "SUBSYSTEM=pci",
+                "DEVPATH=/devices/pci0000:00/0000:02:00.0");
 }
 
 static void test_removed(void)
@@ -302,6 +321,7 @@ int main(void)
         test_virtual_function();
         test_switch();
         test_synthetic();
+        test_plan_only();
         test_removed();
         test_vanished();
         return 0;
