@@ -11,6 +11,19 @@ import tempfile
 # Tenths, as `systemd-analyze security` counts; what remains is explained in the units.
 EXPOSURE_MAX = {'vfio-bindd.service': 39, 'vfio-bindd-early.service': 46}
 PROGRAM = 'systemd-analyze'
+# What vfio-bind.target comes before, ordered as its packages do.
+OTHERS = {
+    'libvirtd.socket': '[Unit]\nBefore=libvirtd.service\n[Socket]\nListenStream=/run/libvirt-sock\n',
+    'libvirtd.service': '[Unit]\nRequires=libvirtd.socket\nBefore=libvirt-guests.service\n'
+                        'After=libvirtd.socket network.target dbus.service remote-fs.target '
+                        'systemd-logind.service systemd-machined.service\n'
+                        '[Service]\nType=notify\nExecStart=/bin/true\n',
+    'libvirt-guests.service': '[Unit]\nRequires=libvirtd.service\n'
+                              'After=network.target time-sync.target libvirtd.service\n'
+                              '[Service]\nType=oneshot\nExecStart=/bin/true\n',
+    'kubelet.service': '[Unit]\nWants=network-online.target\nAfter=network-online.target\n'
+                       '[Service]\nExecStart=/bin/true\n',
+}
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
@@ -44,10 +57,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
         names = copy_units(directory, units, program_directory)
+        for unit, text in OTHERS.items():
+            (directory / unit).write_text(text)
         # As enabled: the early unit wanted by sysinit.target, so that cycles show.
         for target, unit in (('sysinit.target', 'vfio-bindd-early.service'),
                              ('multi-user.target', 'vfio-bindd.service'),
-                             ('multi-user.target', 'vfio-bind.target')):
+                             ('multi-user.target', 'vfio-bind.target'),
+                             ('sockets.target', 'libvirtd.socket'),
+                             *(('multi-user.target', unit) for unit in OTHERS
+                               if unit.endswith('.service'))):
             wants = directory / f'{target}.wants'
             wants.mkdir(exist_ok=True)
             (wants / unit).symlink_to(f'../{unit}')
