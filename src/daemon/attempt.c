@@ -65,6 +65,7 @@ static uint64_t pf_signature(const PhysicalFunctionPlan *pf)
 
         hash = mix(hash, &pf->device->inode, sizeof(pf->device->inode));
         hash = mix(hash, &pf->autoprobe_off, sizeof(pf->autoprobe_off));
+        hash = mix(hash, &pf->autoprobe_restore, sizeof(pf->autoprobe_restore));
         hash = mix(hash, &num_vfs, sizeof(num_vfs));
         return mix_text(hash, pf->device->driver);
 }
@@ -187,7 +188,7 @@ static bool show_physical_function(Manager *manager, View *view, const Attempt *
                         continue;
                 if (work_has_physical_function(manager, &pf->device->address))
                         return true;
-                if (!pf->autoprobe_off && !pf->set_num_vfs)
+                if (!pf->autoprobe_off && !pf->autoprobe_restore && !pf->set_num_vfs)
                         return false;
                 if (attempt->state != STATE_UNCLAIMED && !attempt_allowed_pf(manager, pf))
                         view_show_pf_outcome(pf, attempt->state, attempt->reason, attempt->text);

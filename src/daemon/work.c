@@ -10,7 +10,7 @@
 
 static bool pf_has_work(const PhysicalFunctionPlan *pf)
 {
-        return pf->autoprobe_off || pf->set_num_vfs;
+        return pf->autoprobe_off || pf->autoprobe_restore || pf->set_num_vfs;
 }
 
 const Work *work_find(const Manager *manager, const GroupKey *key, size_t *ret_index)
@@ -106,7 +106,7 @@ bool work_filter(Manager *manager, Plan *plan, bool is_request)
                         continue;
                 if (work_has_physical_function(manager, &pf->device->address) ||
                     (!is_request && !attempt_allowed_pf(manager, pf)))
-                        pf->autoprobe_off = pf->set_num_vfs = false;
+                        pf->autoprobe_off = pf->autoprobe_restore = pf->set_num_vfs = false;
                 else
                         is_left = true;
         }

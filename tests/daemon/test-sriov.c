@@ -100,8 +100,41 @@ static void test_failure(void)
         fixture_done(&fixture);
 }
 
+static void on_applied(void *userdata, int error, const ApplyResult *result)
+{
+        ASSERT_EQ(error, 0);
+        *(bool *) userdata = true;
+}
+
+/* The setting goes back when nothing speaks of the VFs any more and that is asked for, even where
+ * no function has to be given back. */
+static void test_autoprobe_is_given_back(void)
+{
+        _cleanup_free_ char *off = NULL, *on = NULL;
+        ApplyRequest prune = APPLY_REQUEST_ALL;
+        bool done = false;
+        Fixture fixture;
+
+        fixture_init(&fixture, TREE, "[Claim vfs]\nMatch=pf=06:00.0\n");
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        off = read_pf(&fixture, "sriov_drivers_autoprobe");
+        ASSERT_STREQ(off, "0");
+
+        machine_configure(&fixture.machine, "");
+        ASSERT_OK(manager_reload(fixture.manager));
+        fixture_settle(&fixture);
+        prune.prune = true;
+        ASSERT_TRUE(manager_apply(fixture.manager, &prune, on_applied, &done) > 0);
+        FIXTURE_RUN_UNTIL(&fixture, done);
+        on = read_pf(&fixture, "sriov_drivers_autoprobe");
+        ASSERT_STREQ(on, "1");
+        fixture_done(&fixture);
+}
+
 int main(void)
 {
+        test_autoprobe_is_given_back();
         test_vfs_are_made_and_bound();
         test_new_vfs_are_bound_at_once();
         test_failure();
