@@ -2,7 +2,6 @@
 #include "core/selector-internal.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 /* Splits a line into terms and reads each. */
 
 #define MATCH_TEXT_MAX 4096
+#define VF_NUMBER_MAX  65535 /* of one PF: TotalVFs is a 16-bit register */
 #define SHOWN_MAX      64 /* bytes of foreign text repeated in a message */
 
 /* One token of the line: [name=]value. */
@@ -251,15 +251,28 @@ static int read_terms(Parser *parser)
         }
 }
 
-/* An open range from 0 excludes no VF. */
+/* The index after all that the ranges have from `index` on without a gap. */
+static unsigned reach_from(const Term *term, unsigned index)
+{
+        for (size_t i = 0; i < term->vf.n_ranges; i++)
+                if (term->vf.ranges[i].first <= index && term->vf.ranges[i].last >= index)
+                        return term->vf.ranges[i].last < VF_NUMBER_MAX ? term->vf.ranges[i].last + 1
+                                                                       : VF_NUMBER_MAX;
+        return index;
+}
+
+/* Ranges from 0 to the end exclude no VF. */
 static bool term_is_every_vf(const Term *term)
 {
+        unsigned reach = 0, before;
+
         if (term->type != TERM_VF)
                 return false;
-        for (size_t i = 0; i < term->vf.n_ranges; i++)
-                if (term->vf.ranges[i].first == 0 && term->vf.ranges[i].last == UINT_MAX)
-                        return true;
-        return false;
+        do {
+                before = reach;
+                reach = reach_from(term, reach);
+        } while (reach > before && reach < VF_NUMBER_MAX);
+        return reach >= VF_NUMBER_MAX;
 }
 
 /* What holds for the line as a whole. */

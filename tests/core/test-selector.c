@@ -155,6 +155,8 @@ static const struct {
         {"vf=65536", 10, "is no list of VF indices"},
         {"vf=99999999999", 10, "is no list of VF indices"},
         {"vf=0-", 7, "'vf=0-' alone matches every VF of the machine"},
+        {"vf=0-65535", 7, "'vf=0-65535' alone matches every VF of the machine"},
+        {"vf=10-,0-9", 7, "'vf=10-,0-9' alone matches every VF of the machine"},
         {"vf=3,0-", 7, "'vf=3,0-' alone matches every VF of the machine"},
         {"vf=0- expect=10de:2482", 7, "alone matches every VF of the machine"},
         {"expect=10de:2482", 7, "'expect=' guards what a line selects, and nothing here selects"},
