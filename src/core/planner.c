@@ -104,6 +104,14 @@ static void note_virtual_function(const Planning *planning, const Device *device
                 notes->has_selected = true;
 }
 
+/* What a configuration since then wants anew has had its time with the host: it waits for apply. */
+static bool is_recorded_as_fresh(const Planning *planning, const DeviceRecord *record)
+{
+        return record && record->hotplug_pending &&
+               (isempty(record->config_digest) ||
+                       streq(record->config_digest, planning->config->digest));
+}
+
 static void take_notes(const Planning *planning)
 {
         const Snapshot *snapshot = planning->snapshot;
@@ -112,7 +120,7 @@ static void take_notes(const Planning *planning)
         for (size_t i = 0; i < snapshot->n_devices; i++) {
                 const Device *device = &snapshot->devices[i];
 
-                if (device->record && device->record->hotplug_pending)
+                if (is_recorded_as_fresh(planning, device->record))
                         planning->notes[i].fresh = true;
                 if (device->is_virtual_function)
                         note_virtual_function(planning, device);

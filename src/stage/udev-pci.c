@@ -167,6 +167,8 @@ static int remember_hotplug(const Judgement *judgement)
                 if (device->record)
                         record = *device->record;
                 record.hotplug_pending = true;
+                if (!record.config_digest)
+                        record.config_digest = judgement->pass->config->digest;
                 r = store_save(&judgement->pass->host, &device->address, device->inode, &record);
                 if (r < 0)
                         return r;

@@ -302,6 +302,24 @@ static void test_removed(void)
         device_record_free(left);
 }
 
+/* Whether it is claimed is told later; that it was new is so for this configuration only. */
+static void test_deferred(void)
+{
+        _cleanup_fake_sysfs_ FakeSysfs *machine = new_machine("");
+        _cleanup_host_ Host host = { .root = -1 };
+        const PciAddress address = { 0, 2, 0, 0 };
+        DeviceRecord *record = NULL;
+
+        fake_sysfs_write(machine, "etc/vfio-bind.conf", "[Claim named]\nMatch=name=Some.*\n");
+        EXPECT(machine, "VFIO_BIND_PENDING=1\nVFIO_BIND_CLAIMED=0\n", "ACTION=add",
+                "SUBSYSTEM=pci", "DEVPATH=/devices/pci0000:00/0000:02:00.0");
+        ASSERT_OK(host_open(machine->root, &host));
+        ASSERT_OK(store_load(&host, &address, fake_sysfs_inode(machine, "0000:02:00.0"), &record));
+        ASSERT_TRUE(record && record->hotplug_pending);
+        ASSERT_TRUE(record->config_digest && record->config_digest[0]);
+        device_record_free(record);
+}
+
 static void test_vanished(void)
 {
         _cleanup_fake_sysfs_ FakeSysfs *machine = new_machine("");
@@ -323,6 +341,7 @@ int main(void)
         test_synthetic();
         test_plan_only();
         test_removed();
+        test_deferred();
         test_vanished();
         return 0;
 }
