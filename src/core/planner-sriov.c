@@ -330,7 +330,7 @@ static int decide_num_vfs(const Planning *planning, PhysicalFunctionPlan *plan)
             streq_null(pf->record->config_digest, planning->config->digest)) {
                 plan->state = STATE_FAILED;
                 plan->reason = pf->record->reason;
-                return 0;
+                return replace_string(&plan->text, pf->record->reason_text);
         }
 
         plan->state = STATE_PENDING;

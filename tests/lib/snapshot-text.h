@@ -12,13 +12,13 @@
  * and besides
  *   use ADDRESS KIND WHAT…          why it cannot be unbound
  *   record ADDRESS [state=S] [reason=R] [role=R] [claim=NAME] [provenance=P]
- *                  [manual=bound|released] [from=DRIVER] [driver=MANUAL DRIVER] [drift=N]
+ *                  [manual=bound|released] [from=DRIVER] [driver=MANUAL DRIVER] [drift=N] [text=TEXT]
  *                  [autoprobe=ORIGINAL]
  *                  [target=DRIVER]
  *                  [hotplug] [other-config]; role= defaults to selected
  *   request [stage=S] [may-unbind] [prune] [hotplugged=ADDRESS]… [only-claim=NAME]
  *           [only-function=ADDRESS] [bind=ADDRESS] [release=ADDRESS]
- * Underscores in vendor=, model= and slot= stand for blanks. A mistake aborts the test. */
+ * Underscores in vendor=, model=, slot= and text= stand for blanks. A mistake aborts the test. */
 typedef struct TextMachine {
         Snapshot *snapshot;
         PlanRequest request;
