@@ -34,7 +34,7 @@ static bool ends_with(const char *text, size_t length, const char *end)
 }
 
 typedef struct Nodes {
-        char names[NODES_MAX][40]; /* "/vfio/14", "/vfio/devices/vfio3" */
+        char names[NODES_MAX][48]; /* "/vfio/14", "/vfio/devices/vfio3" */
         dev_t numbers[NODES_MAX];  /* 0: not known */
         size_t n;
 } Nodes;
