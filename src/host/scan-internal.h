@@ -10,6 +10,7 @@ typedef struct Scan {
         unsigned facts;
         const Snapshot *previous; /* NULL: none */
         Snapshot *snapshot;
+        bool has_overrides; /* some function has driver_override: then all of its bus have */
 } Scan;
 
 /* Errors that say something of this process, not of one function. */

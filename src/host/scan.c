@@ -259,23 +259,54 @@ static void read_group(Scan *scan, int directory, Device *device)
         scan->snapshot->has_iommu = true;
 }
 
-static int read_function(Scan *scan, int directory, Device *device)
+static bool is_virtual_function(int directory, PciAddress *ret_physical_function)
 {
         char name[64];
 
+        return read_link_name_at(directory, "physfn", name, sizeof(name)) == 0 &&
+                scan_parse_address(name, ret_physical_function);
+}
+
+/* An attribute of the bus: it is there for all functions or for none. */
+static bool has_override_file(Scan *scan, int directory)
+{
+        if (!scan->has_overrides)
+                scan->has_overrides = faccessat(directory, "driver_override", F_OK, 0) == 0;
+        return scan->has_overrides;
+}
+
+/* Bridge, PF or VF. A function that was not known as a VF may be known as one now: its physfn
+ * comes after its `add` event. The number of VFs is its driver's to change. */
+static void read_kind(int directory, const Device *previous, Device *device)
+{
+        if (previous && previous->is_virtual_function) {
+                device->is_virtual_function = true;
+                device->physical_function = previous->physical_function;
+                return;
+        }
+        if (previous && previous->is_bridge) {
+                device->is_bridge = true;
+                return;
+        }
+        if (is_virtual_function(directory, &device->physical_function)) {
+                device->is_virtual_function = true;
+                return;
+        }
+        if (!previous)
+                device->is_bridge = faccessat(directory, "secondary_bus_number", F_OK, 0) == 0;
+        if (!device->is_bridge)
+                read_sriov(directory, device);
+}
+
+static int read_function(Scan *scan, int directory, Device *device)
+{
         int r = read_driver(directory, device);
         if (r < 0)
                 return r;
 
         read_group(scan, directory, device);
-        device->has_override_file = faccessat(directory, "driver_override", F_OK, 0) == 0;
-        if (read_link_name_at(directory, "physfn", name, sizeof(name)) == 0 &&
-            scan_parse_address(name, &device->physical_function)) {
-                device->is_virtual_function = true; /* neither a bridge nor a PF */
-        } else {
-                device->is_bridge = faccessat(directory, "secondary_bus_number", F_OK, 0) == 0;
-                read_sriov(directory, device);
-        }
+        device->has_override_file = has_override_file(scan, directory);
+        read_kind(directory, scan_find_previous(scan, device), device);
 
         if (scan->facts & SNAPSHOT_FACT_INTERFACES)
                 r = scan_interfaces(directory, device);
@@ -336,6 +367,24 @@ static int read_functions(Scan *scan)
         return snapshot_finish(scan->snapshot);
 }
 
+/* Routing ID arithmetic of the SR-IOV capability (PCIe Base 6.0, 9.2.1.2), as the kernel does it for
+ * the VFs of a PF. -1: it does not come out. */
+static int compute_vf_index(const Device *pf, const Device *vf)
+{
+        unsigned first = (unsigned) pf->address.bus << 8 | (unsigned) pf->address.device << 3 |
+                pf->address.function;
+        unsigned id = (unsigned) vf->address.bus << 8 | (unsigned) vf->address.device << 3 |
+                vf->address.function;
+        unsigned index;
+
+        first += pf->sriov_offset;
+        if (pf->sriov_offset == 0 || pf->sriov_stride == 0 || id < first ||
+            (id - first) % pf->sriov_stride != 0 || pf->address.domain != vf->address.domain)
+                return -1;
+        index = (id - first) / pf->sriov_stride;
+        return index < pf->sriov_total_vfs ? (int) index : -1;
+}
+
 /* The PF's links virtfn0, virtfn1 … tell the index. VFs are made in this order, so that with all
  * VFs present no link too many is looked at. */
 static void read_virtual_functions_of(Scan *scan, const Device *pf, unsigned n_present)
@@ -377,7 +426,10 @@ static int read_vf_indices(Scan *scan)
                 if (!snapshot->devices[i].is_virtual_function)
                         continue;
                 Device *pf = snapshot_find(snapshot, &snapshot->devices[i].physical_function);
-                if (pf)
+                if (!pf)
+                        continue;
+                snapshot->devices[i].vf_index = compute_vf_index(pf, &snapshot->devices[i]);
+                if (snapshot->devices[i].vf_index < 0)
                         n_vfs[pf - snapshot->devices]++;
         }
         for (size_t i = 0; i < snapshot->n_devices; i++)

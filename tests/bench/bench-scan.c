@@ -29,6 +29,7 @@ static void append_card(Buffer *text, unsigned index)
                 index * 10);
         buffer_printf(text,
                 "%04x:%02x:00.0 parent=%s id=15b3:101d class=020000 subsystem=15b3:0016 vfs=8 "
+                "offset=128 stride=1 vf-device=101e "
                 "driver=mlx5_core group=%u\n",
                 domain, bus, port, index * 10 + 1);
         for (unsigned vf = 0; vf < 8; vf++)

@@ -37,7 +37,7 @@ static void test_machine(void)
                 "0000:00:1c.0 id=8086:7ab8 class=060400 bridge driver=pcieport group=5\n"
                 "0000:01:00.0 parent=0000:00:1c.0 id=10de:2482 subsystem=1043:8769 class=030000 "
                 "group=14 driver=nouveau\n"
-                "0000:01:00.1 parent=0000:00:1c.0 id=10de:228b class=040300 group=14 no-override\n"
+                "0000:01:00.1 parent=0000:00:1c.0 id=10de:228b class=040300 group=14\n"
                 "driver vfio-pci\n"
                 "file proc/sys/kernel/osrelease 6.12.0-fake");
         _cleanup_snapshot_ Snapshot *snapshot = scan(fake, 0, NULL);
@@ -69,7 +69,38 @@ static void test_machine(void)
 
         const Device *audio = find(snapshot, "0000:01:00.1");
         ASSERT_STREQ(audio->path, "0000:00:1c.0/00.1");
-        ASSERT_TRUE(!audio->driver && !audio->has_override_file);
+        ASSERT_TRUE(!audio->driver && audio->has_override_file);
+}
+
+static void test_no_driver_override(void)
+{
+        _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
+
+        fake_sysfs_add(fake, "0000:01:00.0 no-override\n0000:01:00.1 no-override");
+        _cleanup_snapshot_ Snapshot *snapshot = scan(fake, 0, NULL);
+        ASSERT_TRUE(!find(snapshot, "0000:01:00.0")->has_override_file);
+        ASSERT_TRUE(!find(snapshot, "0000:01:00.1")->has_override_file);
+}
+
+/* The index follows from the capability; where that says nothing, from the PF's links. */
+static void test_vf_index(void)
+{
+        _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
+
+        fake_sysfs_add(fake,
+                "0000:06:00.0 vfs=4 offset=384 stride=2\n"
+                "0000:07:10.0 pf=0000:06:00.0 vf=0\n"
+                "0000:07:10.4 pf=0000:06:00.0 vf=2\n"
+                "0000:08:00.0 vfs=4\n"
+                "0000:08:10.3 pf=0000:08:00.0 vf=3\n"
+                "0000:09:00.0 vfs=2 offset=128 stride=1\n"
+                "0000:09:10.5 pf=0000:09:00.0 vf=1\n");
+        _cleanup_snapshot_ Snapshot *snapshot = scan(fake, 0, NULL);
+        ASSERT_EQ(find(snapshot, "0000:07:10.0")->vf_index, 0);
+        ASSERT_EQ(find(snapshot, "0000:07:10.4")->vf_index, 2);
+        ASSERT_EQ(find(snapshot, "0000:08:10.3")->vf_index, 3);
+        /* no such VF by the capability: the link is right */
+        ASSERT_EQ(find(snapshot, "0000:09:10.5")->vf_index, 1);
 }
 
 static void test_nothing_there(void)
@@ -114,7 +145,7 @@ static void test_virtual_functions(void)
                 "vf-device=10ca autoprobe=0 driver=igb\n"
                 "0000:06:10.0 parent=0000:00:1c.0 pf=0000:06:00.0 vf=0\n"
                 "0000:06:10.2 parent=0000:00:1c.0 pf=0000:06:00.0 vf=1\n"
-                /* its link in the PF is made a moment later */
+                /* its link in the PF is made a moment later, yet its index is known */
                 "0000:06:10.4 parent=0000:00:1c.0 pf=0000:06:00.0\n");
         _cleanup_snapshot_ Snapshot *snapshot = scan(fake, 0, NULL);
 
@@ -133,7 +164,7 @@ static void test_virtual_functions(void)
         ASSERT_EQ(vf->vf_index, 1);
         ASSERT_EQ(find(snapshot, "0000:06:10.0")->vf_index, 0);
         ASSERT_TRUE(find(snapshot, "0000:06:10.4")->is_virtual_function);
-        ASSERT_EQ(find(snapshot, "0000:06:10.4")->vf_index, -1);
+        ASSERT_EQ(find(snapshot, "0000:06:10.4")->vf_index, 2);
         ASSERT_EQ(vf->sriov_autoprobe, -1);
 }
 
@@ -324,6 +355,8 @@ static void test_newest_modules(void)
 int main(void)
 {
         test_machine();
+        test_no_driver_override();
+        test_vf_index();
         test_nothing_there();
         test_deep_paths();
         test_virtual_functions();
