@@ -110,16 +110,17 @@ static const MemberPlan *shown_member(Manager *manager, const PciAddress *addres
 static bool find_outcome(const Request *request, const ApplyResult *result, State *ret_state,
         Reason *ret_reason, const char **ret_text)
 {
-        const MemberPlan *member = shown_member(request->list->manager, &request->function);
+        const MemberPlan *member;
 
         for (size_t i = 0; i < result->n; i++) {
                 if (!pci_address_equal(&result->addresses[i], &request->function))
                         continue;
                 *ret_state = result->states[i];
                 *ret_reason = result->reasons[i];
-                *ret_text = member && member->reason == *ret_reason ? member->text : NULL;
+                *ret_text = result->texts[i];
                 return true;
         }
+        member = shown_member(request->list->manager, &request->function);
         if (!member)
                 return false;
         *ret_state = member->state;

@@ -27,11 +27,13 @@ typedef enum Phase {
         PHASE_FINISHED, /* the callback is due */
 } Phase;
 
-/* What a worker said that the view may not show: why it was refused or failed. */
+/* What the view may not show, because it is not what the daemon itself plans: why the request's
+ * own plan, or a worker, refused it, or why it failed. The last word counts. */
 typedef struct Outcome {
         PciAddress address;
         State state;
         Reason reason;
+        char *text; /* NULL: none */
 } Outcome;
 
 struct ApplyCall {
@@ -61,6 +63,8 @@ static ApplyCall *call_free(ApplyCall *call)
         string_list_free(call->claims);
         free(call->driver);
         free(call->concerned);
+        for (size_t i = 0; i < call->n_outcomes; i++)
+                free(call->outcomes[i].text);
         free(call->outcomes);
         free(call);
         return NULL;
@@ -96,14 +100,36 @@ static int call_new(const ApplyRequest *request, ManagerApplyDone done, void *us
         return 0;
 }
 
-static int add_outcome(ApplyCall *call, const PciAddress *address, State state, Reason reason)
+static int add_outcome(ApplyCall *call, const PciAddress *address, State state, Reason reason,
+        const char *text)
 {
+        _cleanup_free_ char *copy = NULL;
         int r;
 
-        r = ARRAY_GROW(call->outcomes, call->n_outcomes);
+        r = replace_string(&copy, text && *text ? text : NULL);
+        if (r >= 0)
+                r = ARRAY_GROW(call->outcomes, call->n_outcomes);
         if (r < 0)
                 return r;
-        call->outcomes[call->n_outcomes++] = (Outcome){ *address, state, reason };
+        call->outcomes[call->n_outcomes++] =
+                (Outcome){ *address, state, reason, TAKE_POINTER(copy) };
+        return 0;
+}
+
+/* What the plan of the request refuses will never be in a worker's report. */
+static int add_refusals(ApplyCall *call, const Plan *plan)
+{
+        for (size_t i = 0; i < call->n_concerned; i++) {
+                const MemberPlan *member = plan_find(plan, &call->concerned[i], NULL);
+                int r;
+
+                if (!member || (member->state != STATE_REFUSED && member->state != STATE_STUCK))
+                        continue;
+                r = add_outcome(call, &call->concerned[i], member->state, member->reason,
+                        member->text);
+                if (r < 0)
+                        return r;
+        }
         return 0;
 }
 
@@ -147,7 +173,7 @@ static int refuse_switched_off(ApplyCall *call, const Plan *plan)
                         if (member->action == ACTION_NONE)
                                 continue;
                         r = add_outcome(call, &member->device->address, STATE_REFUSED,
-                                REASON_DISABLED_BY_KERNEL_COMMAND_LINE);
+                                REASON_DISABLED_BY_KERNEL_COMMAND_LINE, NULL);
                         if (r < 0)
                                 return r;
                 }
@@ -178,13 +204,16 @@ static int start_work(Manager *manager, ApplyCall *call, View *view)
         if (call->request.no_probe)
                 request_set_no_probe(plan);
         r = add_concerned(call, plan);
+        if (r >= 0)
+                r = add_refusals(call, plan);
         if (r < 0)
                 return r;
         if (!manager_may_execute(manager))
                 return refuse_switched_off(call, plan);
         if (!driver_is_allowed(manager, call->driver))
                 return add_outcome(call, call->request.function, STATE_REFUSED,
-                        REASON_DRIVER_NOT_VFIO);
+                        REASON_DRIVER_NOT_VFIO,
+                        "That driver is not for user space: its module has no alias vfio_pci:");
         if (!work_filter(manager, plan, true))
                 return 0;
         return work_start(manager, view, TAKE_POINTER(plan), TAKE_POINTER(settings),
@@ -309,7 +338,8 @@ void applies_group_done(Manager *manager, int64_t request, const GroupReport *re
                         if (member->state != STATE_REFUSED && member->state != STATE_FAILED &&
                             member->state != STATE_STUCK)
                                 continue;
-                        if (add_outcome(call, &member->address, member->state, member->reason) < 0)
+                        if (add_outcome(call, &member->address, member->state, member->reason,
+                                    member->text) < 0)
                                 call->error = -ENOMEM;
                 }
         }
@@ -339,17 +369,19 @@ void applies_published(Manager *manager)
 }
 
 static void find_result(const Manager *manager, const ApplyCall *call, const PciAddress *address,
-        State *ret_state, Reason *ret_reason)
+        State *ret_state, Reason *ret_reason, const char **ret_text)
 {
         const MemberPlan *member = plan_find(manager->view->plan, address, NULL);
 
         *ret_state = member ? member->state : STATE_UNCLAIMED;
         *ret_reason = member ? member->reason : REASON_ABSENT;
+        *ret_text = member ? member->text : NULL;
         for (size_t i = 0; i < call->n_outcomes; i++) {
                 if (!pci_address_equal(&call->outcomes[i].address, address))
                         continue;
                 *ret_state = call->outcomes[i].state;
                 *ret_reason = call->outcomes[i].reason;
+                *ret_text = call->outcomes[i].text;
         }
 }
 
@@ -357,17 +389,19 @@ static void deliver(const Manager *manager, const ApplyCall *call)
 {
         _cleanup_free_ State *states = calloc(call->n_concerned + 1, sizeof(State));
         _cleanup_free_ Reason *reasons = calloc(call->n_concerned + 1, sizeof(Reason));
-        ApplyResult result = { call->concerned, states, reasons, call->n_concerned };
+        _cleanup_free_ const char **texts = calloc(call->n_concerned + 1, sizeof(char *));
+        ApplyResult result = { call->concerned, states, reasons, texts, call->n_concerned };
 
         if (!call->done)
                 return;
-        if (call->error < 0 || !states || !reasons) {
+        if (call->error < 0 || !states || !reasons || !texts) {
                 call->done(call->userdata, call->error < 0 ? call->error : -ENOMEM,
                         &(ApplyResult){});
                 return;
         }
         for (size_t i = 0; i < call->n_concerned; i++)
-                find_result(manager, call, &call->concerned[i], &states[i], &reasons[i]);
+                find_result(manager, call, &call->concerned[i], &states[i], &reasons[i],
+                        &texts[i]);
         call->done(call->userdata, 0, &result);
 }
 

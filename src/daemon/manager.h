@@ -69,6 +69,7 @@ typedef struct ApplyResult {
         const PciAddress *addresses;
         const State *states;
         const Reason *reasons;
+        const char *const *texts; /* what is in the way, and a remedy; NULL: no more to say */
         size_t n;
 } ApplyResult;
 typedef void (*ManagerApplyDone)(void *userdata, int error, const ApplyResult *result);

@@ -20,6 +20,7 @@ typedef struct Answered {
         PciAddress addresses[8];
         State states[8];
         Reason reasons[8];
+        char texts[8][256];
 } Answered;
 
 static void on_done(void *userdata, int error, const ApplyResult *result)
@@ -34,6 +35,8 @@ static void on_done(void *userdata, int error, const ApplyResult *result)
                 answered->addresses[i] = result->addresses[i];
                 answered->states[i] = result->states[i];
                 answered->reasons[i] = result->reasons[i];
+                (void) snprintf(answered->texts[i], sizeof(answered->texts[i]), "%s",
+                        result->texts[i] ?: "");
         }
 }
 
@@ -235,6 +238,29 @@ static void test_release_of_what_is_not_ours(void)
         fixture_done(&fixture);
 }
 
+/* The answer says why, though the view has no word for what nobody claims. */
+static void test_refused_bind_without_a_claim(void)
+{
+        Fixture fixture;
+        Answered answered;
+        ApplyRequest bind = APPLY_REQUEST_ALL;
+
+        bind.manual = MANUAL_BOUND;
+        fixture_init(&fixture, TREE "block sda 8:0 @" OTHER "/host0/block/sda\n", CONFIG);
+        fake_sysfs_write(fixture.machine.tree, "proc/self/mountinfo",
+                "1 0 8:0 / /srv rw - ext4 /dev/sda rw\n");
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        run_request(&fixture, bind, OTHER, &answered);
+        ASSERT_EQ(answered.n, 1);
+        ASSERT_EQ(answered.states[0], STATE_REFUSED);
+        ASSERT_EQ(answered.reasons[0], REASON_IN_USE_SYSTEM);
+        ASSERT_TRUE(strstr(answered.texts[0], "/srv"));
+        ASSERT_DEVICE(&fixture, OTHER, "unclaimed", "");
+        ASSERT_DRIVER(&fixture, OTHER, "e1000e");
+        fixture_done(&fixture);
+}
+
 /* A function that no claim selects can be bound by hand, and stays bound. */
 static void test_bind_without_a_claim(void)
 {
@@ -372,6 +398,7 @@ int main(void)
         test_release_and_bind_by_hand();
         test_release_of_what_is_not_ours();
         test_bind_without_a_claim();
+        test_refused_bind_without_a_claim();
         test_settings_by_hand();
         test_driver_by_hand_must_be_vfio();
         test_prune();

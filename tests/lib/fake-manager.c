@@ -300,7 +300,8 @@ void fake_manager_finish(Manager *manager, int error, State state, Reason reason
         PciAddress addresses[64];
         State states[64];
         Reason reasons[64];
-        ApplyResult result = { addresses, states, reasons, 0 };
+        const char *texts[64];
+        ApplyResult result = { addresses, states, reasons, texts, 0 };
         const Plan *plan = manager->view->plan;
 
         for (size_t i = 0; i < plan->n_groups; i++)
@@ -314,6 +315,7 @@ void fake_manager_finish(Manager *manager, int error, State state, Reason reason
                         addresses[result.n] = member->device->address;
                         states[result.n] = state;
                         reasons[result.n] = reason;
+                        texts[result.n] = member->reason == reason ? member->text : NULL;
                         result.n++;
                 }
         apply->done(apply->userdata, error, error < 0 ? NULL : &result);
