@@ -257,6 +257,11 @@ int request_bind(const BusCall *call, const DeviceEntry *device, ReplyForm form)
 
         if (r < 0)
                 return r;
+        /* the kernel's VFIO drivers take endpoints only: no plan would ever touch it */
+        if (device->device->is_bridge)
+                return sd_bus_error_setf(call->error, SD_BUS_ERROR_NOT_SUPPORTED,
+                        "%s is a bridge, and bridges stay with the host; name a function behind it",
+                        PCI_ADDRESS_TEXT(&device->device->address));
         r = check_device(call,
                 apply.allow_in_use ? BUS_ACTION_OVERRIDE_GUARD : BUS_ACTION_BIND, device,
                 apply.driver ? apply.driver : configured_driver(call, device));

@@ -131,6 +131,15 @@ static void test_plan_of_next_boot(void)
 }
 
 /* Everything that needs authorization is denied to a caller that cannot be told. */
+static void test_bridges_stay(Fixture *f)
+{
+        sd_bus_message *call = with_string(manager_call(f, "BindDevice"), "0000:00:01.0");
+
+        ASSERT_TRUE(sd_bus_message_append(call, "a{sv}", 0) >= 0);
+        expect_call_error(f, call, SD_BUS_ERROR_NOT_SUPPORTED, "0000:00:01.0 is a bridge");
+        ASSERT_EQ(f->manager.n_applies, 0);
+}
+
 static void test_denied_without_bus(Fixture *f)
 {
         static const struct {
@@ -167,6 +176,7 @@ int main(void)
         test_lookups(&f);
         test_options(&f);
         test_plan_and_explain(&f);
+        test_bridges_stay(&f);
         test_denied_without_bus(&f);
         fixture_done(&f);
         test_plan_of_next_boot();
