@@ -59,7 +59,22 @@ static const char *subject(const PciAddress *address, const Device *device, char
         return text;
 }
 
-/* Adds " (file:line)." to a sentence, before its full stop, unless it names that place itself. */
+/* "… (/etc/vfio-bind.conf:12" — is that what it ends with, ")" left out? */
+static bool ends_with_place(const char *sentence, size_t length, const char *file)
+{
+        char opening[512];
+        size_t n = (size_t) snprintf(opening, sizeof(opening), " (%s:", file);
+        size_t digits = 0;
+
+        while (digits < length && sentence[length - digits - 1] >= '0' &&
+                sentence[length - digits - 1] <= '9')
+                digits++;
+        return digits > 0 && n < sizeof(opening) && length - digits >= n &&
+                memcmp(sentence + length - digits - n, opening, n) == 0;
+}
+
+/* Adds " (file:line)." to a sentence, before its full stop, unless it names that place itself or
+ * ends with another one. */
 static void sentence_with_place(const char *sentence, const Location *location, char *text,
         size_t size)
 {
@@ -70,6 +85,9 @@ static void sentence_with_place(const char *sentence, const Location *location, 
                 length--;
         if (location && location->file)
                 (void) snprintf(place, sizeof(place), "%s:%u", location->file, location->line);
+        if (length > 0 && sentence[length - 1] == ')' && *place &&
+            ends_with_place(sentence, length - 1, location->file))
+                *place = '\0';
         if (*place && !strstr(sentence, place))
                 (void) snprintf(text, size, "%.*s (%s).", (int) length, sentence, place);
         else

@@ -144,6 +144,7 @@ static void test_given(Capture *capture)
 
 static void test_absent(Capture *capture)
 {
+        char text[] = "nothing matches 03:00.0 (/etc/vfio-bind.conf:12)";
         ClaimPlan claims[] = { { .claim = &claim, .absent = true, .reason = REASON_ABSENT } };
         Plan plan = { .claims = claims, .n_claims = 1 };
 
@@ -155,6 +156,13 @@ static void test_absent(Capture *capture)
                         "(/etc/vfio-bind.conf:11).\n",
                 "VFIO_BIND_CLAIM=scratch-nvme\nVFIO_BIND_REASON=absent\n");
         expect_no_more(capture);
+
+        /* one place is enough: the sentence may know a better one than the claim's */
+        claims[0].text = text;
+        log_absent_claim(&claims[0]);
+        expect(capture, "MESSAGE=Claim scratch-nvme: nothing matches 03:00.0 "
+                        "(/etc/vfio-bind.conf:12).\n",
+                "PRIORITY=6\n");
 }
 
 static void test_reports(Capture *capture)
