@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -25,6 +26,10 @@ def main(arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read our output has enough; what is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return code
 
 
@@ -116,7 +121,8 @@ def _shell(options: argparse.Namespace) -> int:
 
 
 def _chosen_scenarios(names: list[str]) -> list[scenario.Scenario]:
-    everything = scenario.load_all(SCENARIOS)
-    if unknown := [name for name in names if name not in everything]:
+    if not names:
+        return list(scenario.load_all(SCENARIOS).values())
+    if unknown := [name for name in names if not (SCENARIOS / name / "scenario.py").is_file()]:
         raise scenario.ScenarioError(f"no scenario {', '.join(unknown)}")
-    return [everything[name] for name in names] if names else list(everything.values())
+    return [scenario.load(SCENARIOS / name) for name in names]
