@@ -34,6 +34,7 @@ typedef struct MemberPlan {
         const Match *match; /* the line that selected it, NULL: none */
         unsigned allow_in_use; /* bits 1 << InUse, for the guard's second look */
         bool fresh; /* appeared just now (hot-plug, VF creation): no driver now means none before */
+        bool untouched; /* snapshot_is_untouched(): none before, either */
         Manual manual; /* what the record is to say when this was carried out */
         bool no_probe; /* ACTION_RELEASE: leave it without a driver */
         Action action;

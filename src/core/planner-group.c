@@ -39,6 +39,7 @@ static void classify_member(const Planning *planning, MemberPlan *member)
         const Selection *selection = planning_selection(planning, device);
 
         member->fresh = planning_notes(planning, device)->fresh;
+        member->untouched = snapshot_is_untouched(planning->snapshot, device);
         member->manual = device_recorded_manual(device);
         if (device->is_bridge) {
                 member->role = ROLE_BRIDGE;

@@ -136,6 +136,17 @@ static bool record_says_something(const Device *device)
                                          device->record->manual != MANUAL_NONE);
 }
 
+/* The host's driver did not take it, or there is none: that is not tried at every event again, but
+ * by whoever may do more, or under another configuration. */
+static bool was_probed_in_vain(const Planning *planning, const Device *device)
+{
+        const DeviceRecord *record = device->record;
+
+        return record && !planning->request->may_unbind &&
+               (record->state == STATE_FAILED || record->reason == REASON_DRIVER_MISSING) &&
+               streq_null(record->config_digest, planning->config->digest);
+}
+
 /* Functions of a PF whose autoprobe we switched off get no driver by themselves. While there is
  * configuration that cannot be read, it may be that which claims them. */
 static bool wants_host_driver(const Planning *planning, const MemberPlan *member)
@@ -176,7 +187,12 @@ static void decide_member(const Planning *planning, MemberPlan *member)
                 member->state = STATE_RELEASED;
         } else if (member->role == ROLE_NONE && member->reason == REASON_NONE &&
                    wants_host_driver(planning, member)) {
-                member->action = ACTION_PROBE_HOST;
+                if (was_probed_in_vain(planning, device)) {
+                        member->state = device->record->state;
+                        member->reason = device->record->reason;
+                } else {
+                        member->action = ACTION_PROBE_HOST;
+                }
         }
 }
 

@@ -37,6 +37,9 @@ typedef struct PhysicalFunctionReport {
         State state;
         Reason reason;
         int error;
+        /* what this transaction has done, if it was not so already */
+        bool autoprobe_off, autoprobe_restored, num_vfs_written;
+        unsigned num_vfs;
         char text[256];
 } PhysicalFunctionReport;
 

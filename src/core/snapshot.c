@@ -144,28 +144,14 @@ bool snapshot_has_virtual_functions(const Snapshot *snapshot, const Device *phys
         return false;
 }
 
-int snapshot_untouched_virtual_functions(const Snapshot *snapshot, const Device *physical_function,
-        PciAddress **ret, size_t *ret_n)
+bool snapshot_is_untouched(const Snapshot *snapshot, const Device *device)
 {
-        _cleanup_free_ PciAddress *list = NULL;
-        bool is_off = physical_function->sriov_autoprobe == 0;
-        size_t n = 0;
+        const Device *pf;
 
-        for (size_t i = 0; is_off && i < snapshot->n_devices; i++) {
-                const Device *device = &snapshot->devices[i];
-                int r;
-
-                if (!device->is_virtual_function || device->driver || device->record ||
-                    !pci_address_equal(&device->physical_function, &physical_function->address))
-                        continue;
-                r = ARRAY_GROW(list, n);
-                if (r < 0)
-                        return r;
-                list[n++] = device->address;
-        }
-        *ret = TAKE_POINTER(list);
-        *ret_n = n;
-        return 0;
+        if (!device->is_virtual_function || device->driver || device->record)
+                return false;
+        pf = snapshot_find(snapshot, &device->physical_function);
+        return pf && pf->sriov_autoprobe == 0;
 }
 
 bool driver_is_vfio(const char *driver)

@@ -132,11 +132,9 @@ bool device_in_slot(const Device *device, const PciAddress *slot);
 /* Any function present whose physical function is this one. */
 bool snapshot_has_virtual_functions(const Snapshot *snapshot, const Device *physical_function);
 
-/* The virtual functions of this PF that nobody has touched since they came into being: while
- * automatic probing is off they stay without a driver. An array that the caller frees, NULL if
- * there are none. Returns 0, -ENOMEM. */
-int snapshot_untouched_virtual_functions(const Snapshot *snapshot, const Device *physical_function,
-        PciAddress **ret, size_t *ret_n) _must_check_;
+/* A virtual function that no driver was probed on since it came into being: while the automatic
+ * probing of its PF is off, it stays without one until somebody acts. */
+bool snapshot_is_untouched(const Snapshot *snapshot, const Device *device);
 
 void device_done(Device *device);
 DeviceRecord *device_record_free(DeviceRecord *record);

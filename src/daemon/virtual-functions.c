@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <errno.h>
-
 #include "daemon/manager-internal.h"
 #include "host/scan.h"
 
@@ -26,7 +24,7 @@ static bool is_simple(const GroupPlan *group)
                 const MemberPlan *member = &group->members[i];
 
                 if (member->action != ACTION_NONE &&
-                    (!member->fresh || member->device->driver || has_path_term(member->match)))
+                    (!member->untouched || has_path_term(member->match)))
                         return false;
         }
         return true;
@@ -44,20 +42,6 @@ static void keep_simple_groups(Plan *plan)
         }
 }
 
-static int make_plan(View *view, const Device *pf, Plan **ret)
-{
-        _cleanup_free_ PciAddress *untouched = NULL;
-        PlanRequest request = { .stage = STAGE_RUNTIME };
-        int r;
-
-        r = snapshot_untouched_virtual_functions(view->snapshot, pf, &untouched,
-                &request.n_hotplugged);
-        if (r < 0 || !untouched)
-                return r < 0 ? r : -ENODATA;
-        request.hotplugged = untouched;
-        return planner_plan(view->snapshot, view->config, &request, ret);
-}
-
 static bool is_physical_function(const Manager *manager, const PciAddress *address)
 {
         const Device *device = manager->view ? snapshot_find(manager->view->snapshot, address)
@@ -69,8 +53,8 @@ static bool is_physical_function(const Manager *manager, const PciAddress *addre
 int virtual_functions_bind(Manager *manager, const PciAddress *address)
 {
         _cleanup_(view_unrefp) View *view = NULL;
+        const PlanRequest request = { .stage = STAGE_RUNTIME };
         _cleanup_plan_ Plan *plan = NULL;
-        const Device *pf;
         int r;
 
         if (!manager_acts_by_itself(manager) || !is_physical_function(manager, address))
@@ -82,12 +66,9 @@ int virtual_functions_bind(Manager *manager, const PciAddress *address)
                 manager->view->snapshot, &view->snapshot);
         if (r < 0)
                 return r;
-        pf = snapshot_find(view->snapshot, address);
-        if (!pf)
-                return 0;
-        r = make_plan(view, pf, &plan);
+        r = planner_plan(view->snapshot, view->config, &request, &plan);
         if (r < 0)
-                return r == -ENODATA ? 0 : r;
+                return r;
         keep_simple_groups(plan);
         if (!work_filter(manager, plan, false))
                 return 0;

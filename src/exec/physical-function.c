@@ -135,7 +135,8 @@ static bool turn_autoprobe_off(Work *work)
                 return stop(work, STATE_FAILED, REASON_ROLLED_BACK, r,
                         "/run/vfio-bindd could not be used (%s). Make room on /run and see that "
                         "it is writable, then run \"vfio-bindctl apply\"", strerror(-r));
-        return write_autoprobe(work, "0");
+        work->report->autoprobe_off = write_autoprobe(work, "0");
+        return work->report->autoprobe_off;
 }
 
 static bool restore_autoprobe(Work *work)
@@ -146,6 +147,7 @@ static bool restore_autoprobe(Work *work)
                 return true;
         if (!write_autoprobe(work, record->original_autoprobe))
                 return false;
+        work->report->autoprobe_restored = true;
         /* the record of a PF that nothing else was done to */
         if (record->provenance == PROVENANCE_NONE && record->manual == MANUAL_NONE) {
                 int r = perform(work, OPERATION_REMOVE_RECORD, NULL, NULL, NULL);
@@ -301,8 +303,11 @@ static bool set_num_vfs(Work *work)
 
         if (before > 0 && !remove_virtual_functions(work, driver, before))
                 return false;
-        if (make_virtual_functions(work, driver))
+        if (make_virtual_functions(work, driver)) {
+                work->report->num_vfs_written = true;
+                work->report->num_vfs = work->plan->num_vfs;
                 return true;
+        }
         if (before > 0)
                 put_number_back(work, before);
         return false;

@@ -130,7 +130,8 @@ void member_decide_provenance(const Transaction *transaction, Member *member)
                 member->provenance = provenance_of_original(previous);
         else if (member->driver[0])
                 member->provenance = PROVENANCE_ADOPTED;
-        else if (member->plan->fresh || transaction->options->stage != STAGE_RUNTIME)
+        else if (member->plan->fresh || member->plan->untouched ||
+                 transaction->options->stage != STAGE_RUNTIME)
                 member->provenance = PROVENANCE_CLEAN;
         else
                 member->provenance = PROVENANCE_UNKNOWN;
@@ -254,7 +255,8 @@ static bool outcome_is_kept(const Transaction *transaction, const Member *member
 
         switch (member->plan->action) {
         case ACTION_PROBE_HOST:
-                return false;
+                /* a failure is kept, so that it is not tried again at every event */
+                return member->state == STATE_FAILED || member->reason == REASON_DRIVER_MISSING;
         case ACTION_ADOPT:
         case ACTION_RELEASE:
                 /* still bound as before: so is its record */

@@ -376,22 +376,45 @@ void log_group_report(const GroupReport *report, const GroupPlan *plan)
                         find_member(plan, &report->members[i].address));
 }
 
+/* What was done to a PF: "automatic probing of new virtual functions switched off, 8 virtual
+ * functions created." Empty: nothing, somebody else had done it. */
+static void describe_physical_function(const PhysicalFunctionReport *report, char *text,
+        size_t size)
+{
+        const char *probing = report->autoprobe_off ? "automatic probing of new virtual functions "
+                                                      "switched off"
+                : report->autoprobe_restored ? "automatic probing of new virtual functions put back"
+                                             : "";
+        char created[64] = "";
+
+        if (report->num_vfs_written)
+                (void) snprintf(created, sizeof(created), "%u virtual function%s created",
+                        report->num_vfs, report->num_vfs == 1 ? "" : "s");
+        text[0] = '\0';
+        if (*probing || *created)
+                (void) snprintf(text, size, "%s%s%s.", probing, *probing && *created ? ", " : "",
+                        created);
+}
+
 void log_physical_function_report(const PhysicalFunctionReport *report)
 {
+        char done[192];
         bool good = report->reason == REASON_NONE && report->error >= 0;
         LogFields fields = LOG_FIELDS_NONE;
 
         fields.message_id = good ? MESSAGE_PF_CONFIGURED : MESSAGE_PF_NOT_CONFIGURED;
         fields.device = &report->address;
         fields.reason = report->reason;
-        if (good)
-                log_full(LOG_NOTICE, &fields, "%s virtual functions: %s",
-                        PCI_ADDRESS_TEXT(&report->address),
-                        report->text[0] ? report->text : "set up.");
-        else
-                log_full(report->state == STATE_PENDING ? LOG_INFO : LOG_WARNING, &fields,
-                        "%s virtual functions: %s", PCI_ADDRESS_TEXT(&report->address),
-                        report->text[0] ? report->text : reason_to_string(report->reason));
+        if (good) {
+                describe_physical_function(report, done, sizeof(done));
+                if (*done)
+                        log_full(LOG_NOTICE, &fields, "%s %s", PCI_ADDRESS_TEXT(&report->address),
+                                done);
+                return;
+        }
+        log_full(report->state == STATE_PENDING ? LOG_INFO : LOG_WARNING, &fields,
+                "%s virtual functions: %s", PCI_ADDRESS_TEXT(&report->address),
+                report->text[0] ? report->text : reason_to_string(report->reason));
 }
 
 void log_switched_off(const char *why, bool plan_only)

@@ -65,7 +65,7 @@ static bool needs_guard(const Plan *plan)
                         const MemberPlan *member = &plan->groups[i].members[j];
 
                         if ((member->action == ACTION_BIND || member->action == ACTION_DETACH) &&
-                            (member->device->driver || !member->fresh))
+                            (member->device->driver || !(member->fresh || member->untouched)))
                                 return true;
                 }
         return false;

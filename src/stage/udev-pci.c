@@ -60,36 +60,20 @@ static bool appeared_just_now(const UdevEvent *event, const Device *device)
                 (event->pending == UDEV_PENDING_IF_VF && device->is_virtual_function);
 }
 
-/* What counts as hot-plugged: the function itself, or of a PF its new VFs. */
-static int list_hotplugged(const Judgement *judgement, const Device *device, PciAddress **ret,
-        size_t *ret_n)
-{
-        if (!judgement->is_hotplug)
-                return snapshot_untouched_virtual_functions(judgement->snapshot, device, ret,
-                        ret_n);
-        *ret = malloc(sizeof(PciAddress));
-        if (!*ret)
-                return -ENOMEM;
-        **ret = device->address;
-        *ret_n = 1;
-        return 0;
-}
-
 static int make_plan(Judgement *judgement)
 {
         const PciAddress *address = &judgement->event->address;
         const Device *device = snapshot_find(judgement->snapshot, address);
         PlanRequest request = { .stage = judgement->pass->stage };
-        _cleanup_free_ PciAddress *hotplugged = NULL;
         int r;
 
         if (!device)
                 return -ENODEV;
         judgement->is_hotplug = appeared_just_now(judgement->event, device);
-        r = list_hotplugged(judgement, device, &hotplugged, &request.n_hotplugged);
-        if (r < 0)
-                return r;
-        request.hotplugged = hotplugged;
+        if (judgement->is_hotplug) {
+                request.hotplugged = address;
+                request.n_hotplugged = 1;
+        }
         /* The event of a PF is also that of all its VFs. */
         if (device->sriov_total_vfs == 0)
                 request.only_function = address;

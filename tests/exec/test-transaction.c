@@ -416,7 +416,10 @@ static void test_probe_host_refused(void)
         carry_out(&run);
         expect(&run, STATE_FAILED, REASON_PROBE_FAILED, "journalctl");
         ASSERT_STREQ(function(&run, "0000:06:10.0")->override, "");
-        ASSERT_TRUE(!function(&run, "0000:06:10.0")->record.exists);
+        /* on record, or every event would try it again */
+        ASSERT_EQ(function(&run, "0000:06:10.0")->record.state, STATE_FAILED);
+        ASSERT_EQ(function(&run, "0000:06:10.0")->record.reason, REASON_PROBE_FAILED);
+        ASSERT_EQ(function(&run, "0000:06:10.0")->record.provenance, PROVENANCE_NONE);
 }
 
 static void test_record_cannot_be_saved(void)

@@ -226,12 +226,25 @@ static void test_nothing_new(Capture *capture)
 
 static void test_physical_functions(Capture *capture)
 {
-        PhysicalFunctionReport good = { .address = { 0, 6, 0, 0 }, .text = "8 of 8." };
+        PhysicalFunctionReport good = { .address = { 0, 6, 0, 0 } };
         PhysicalFunctionReport bad = { .address = { 0, 6, 0, 0 }, .error = -16,
                 .reason = REASON_NUMVFS_DIFFERS };
 
+        /* somebody else had done it, and said so */
         log_physical_function_report(&good);
-        expect(capture, "MESSAGE=0000:06:00.0 virtual functions: 8 of 8.\n",
+        expect_no_more(capture);
+        good.autoprobe_off = true;
+        log_physical_function_report(&good);
+        expect(capture, "MESSAGE=0000:06:00.0 automatic probing of new virtual functions switched "
+                "off.\n", MESSAGE_PF_CONFIGURED);
+        good.num_vfs_written = true;
+        good.num_vfs = 8;
+        log_physical_function_report(&good);
+        expect(capture, "switched off, 8 virtual functions created.\n", MESSAGE_PF_CONFIGURED);
+        good.autoprobe_off = false;
+        good.num_vfs = 1;
+        log_physical_function_report(&good);
+        expect(capture, "MESSAGE=0000:06:00.0 1 virtual function created.\n",
                 MESSAGE_PF_CONFIGURED);
         log_physical_function_report(&bad);
         expect(capture, "MESSAGE=0000:06:00.0 virtual functions: numvfs-differs\n",
