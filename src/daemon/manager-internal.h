@@ -86,6 +86,12 @@ typedef struct Moments {
         size_t n_items;
 } Moments;
 
+/* A group whose transaction was cut off. */
+typedef struct Intent {
+        int64_t group;
+        unsigned n_tries; /* to finish or undo it */
+} Intent;
+
 typedef struct ApplyCall ApplyCall;
 typedef struct Lookup Lookup;
 typedef struct NodeMemory NodeMemory;
@@ -124,7 +130,7 @@ struct Manager {
         size_t n_arrivals;
         Moments waiting; /* for workers that are not ours: when they are late */
         Moments drifts;  /* when a function was taken from us last */
-        int64_t *intents; /* groups left over from a crash */
+        Intent *intents; /* that are left of transactions which were cut off */
         size_t n_intents;
 
         Plan *dry_runs[4]; /* of the present view, see manager_plan(); NULL: not asked for */

@@ -6,24 +6,57 @@
 #include "host/store.h"
 #include "log/log.h"
 #include "util/io.h"
+#include "util/strings.h"
 
-/* Groups whose transaction was cut off: by a crash, a kill, or a lost race with shutdown. An
- * intent file is left of it. When the daemon starts, such a group is planned anew, with leave to
- * unbind (it was given when the transaction began): what is still wanted and allowed is finished;
+/* Groups whose transaction was cut off: by a crash, a kill of the worker and of the one that took
+ * up its work, or a lost race with shutdown. An intent file is left of it, of this daemon's work as
+ * well as of the helper's and of a daemon before this one. Such a group is planned anew, with leave
+ * to unbind (it was given when the transaction began): what is still wanted and allowed is finished;
  * otherwise the members that had been taken already are given back. While a worker still holds the
  * group's lock, it is not cut off at all; it is looked at again when an event says that something
  * happened to it. */
 
-int recover_prepare(Manager *manager)
+/* Whatever kills one worker after another is not given them for ever. */
+#define TRIES_MAX 3
+
+static Intent *find_intent(const Manager *manager, int64_t group)
 {
+        for (size_t i = 0; i < manager->n_intents; i++)
+                if (manager->intents[i].group == group)
+                        return &manager->intents[i];
+        return NULL;
+}
+
+static int list_intents(Manager *manager)
+{
+        _cleanup_free_ int64_t *groups = NULL;
+        Intent *intents;
+        size_t n = 0;
         int r;
 
-        if (!manager->may_act)
-                return 0;
-        r = store_list_intents(manager->host, &manager->intents, &manager->n_intents);
-        if (r == -ENOENT)
-                return 0;
-        return r;
+        r = store_list_intents(manager->host, &groups, &n);
+        if (r < 0)
+                return r;
+        intents = calloc(n + 1, sizeof(*intents));
+        if (!intents)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                const Intent *before = find_intent(manager, groups[i]);
+
+                intents[i] = (Intent){
+                        .group = groups[i],
+                        .n_tries = before ? before->n_tries : 0,
+                };
+        }
+        free(manager->intents);
+        manager->intents = intents;
+        manager->n_intents = n;
+        return 0;
+}
+
+int recover_prepare(Manager *manager)
+{
+        return manager->may_act ? list_intents(manager) : 0;
 }
 
 static bool is_locked(const Manager *manager, int64_t group)
@@ -39,14 +72,29 @@ static GroupPlan *find_group(Plan *plan, int64_t number)
         return (GroupPlan *) plan_find_group(plan, number);
 }
 
-/* Half taken: an original is recorded, but the record never came to say "bound". */
+/* An original is recorded, but no outcome that goes with it: on our driver or without any, or on
+ * its own again under an override of ours. */
 static bool is_half_taken(const MemberPlan *member)
 {
         const DeviceRecord *record = member->device->record;
+        const char *driver = member->device->driver;
 
-        return record && record->has_original && record->state != STATE_BOUND &&
-               record->state != STATE_DETACHED && driver_is_vfio(member->device->driver) &&
-               !driver_is_vfio(record->original_driver);
+        if (!record || !record->has_original || driver_is_vfio(record->original_driver))
+                return false;
+        /* what is held joined the group later */
+        if (record->state == STATE_BOUND || record->state == STATE_DETACHED ||
+            record->state == STATE_PENDING)
+                return false;
+        return !driver || driver_is_vfio(driver) || streq_null(driver, record->original_driver);
+}
+
+/* Unbound, but not given to the host's driver yet. */
+static bool is_half_released(const MemberPlan *member)
+{
+        const DeviceRecord *record = member->device->record;
+
+        return record && record->has_original && record->state == STATE_BOUND &&
+               record->provenance != PROVENANCE_ADOPTED && !member->device->driver;
 }
 
 static void plan_undo(GroupPlan *group)
@@ -54,7 +102,7 @@ static void plan_undo(GroupPlan *group)
         for (size_t i = 0; i < group->n_members; i++) {
                 MemberPlan *member = &group->members[i];
 
-                if (!is_half_taken(member))
+                if (!is_half_taken(member) && !is_half_released(member))
                         continue;
                 member->action = ACTION_RELEASE;
                 member->target = member->device->record->original_driver;
@@ -95,52 +143,45 @@ static void end_intent(Manager *manager, int64_t group)
                         (long long) group, strerror(-r));
 }
 
-static int resume_group(Manager *manager, View *view, int64_t number, bool *ret_waits)
+static int resume_group(Manager *manager, View *view, Intent *intent)
 {
         _cleanup_plan_ Plan *plan = NULL;
-        const GroupPlan *shown = plan_find_group(view->plan, number);
-        GroupKey key = { .number = number };
+        const GroupPlan *shown = plan_find_group(view->plan, intent->group);
+        GroupKey key = { .number = intent->group };
         LogFields fields = LOG_FIELDS_NONE;
         int r;
 
-        *ret_waits = false;
-        if (work_find_group(manager, &key) || is_locked(manager, number)) {
-                *ret_waits = true;
+        if (work_find_group(manager, &key) || is_locked(manager, intent->group))
                 return 0;
-        }
         if (!shown) {
-                end_intent(manager, number);
+                end_intent(manager, intent->group);
                 return 0;
         }
+        if (intent->n_tries == TRIES_MAX)
+                return 0;
         r = plan_resume(view, shown, &plan);
         if (r < 0)
                 return r;
         if (!work_filter(manager, plan, true)) {
-                end_intent(manager, number);
+                end_intent(manager, intent->group);
                 return 0;
         }
-        fields.group = number;
+        intent->n_tries++;
+        fields.group = intent->group;
         log_full(LOG_NOTICE, &fields,
-                "Work on group %lld was cut off, finishing or undoing it.", (long long) number);
+                "Work on group %lld was cut off, finishing or undoing it.",
+                (long long) intent->group);
         return work_start(manager, view, TAKE_POINTER(plan), NULL, 0);
 }
 
 int recover_resume(Manager *manager, View *view)
 {
-        size_t n = 0;
+        int r;
 
         if (!manager_acts_by_itself(manager))
                 return 0;
-        for (size_t i = 0; i < manager->n_intents; i++) {
-                bool waits;
-                int r;
-
-                r = resume_group(manager, view, manager->intents[i], &waits);
-                if (r < 0)
-                        return r;
-                if (waits)
-                        manager->intents[n++] = manager->intents[i];
-        }
-        manager->n_intents = n;
-        return 0;
+        r = list_intents(manager);
+        for (size_t i = 0; r >= 0 && i < manager->n_intents; i++)
+                r = resume_group(manager, view, &manager->intents[i]);
+        return r;
 }

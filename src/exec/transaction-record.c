@@ -48,8 +48,9 @@ bool transaction_load_records(Transaction *transaction)
         return true;
 }
 
-/* An original without an outcome, or with that of an undoing that failed. Not that of a PF, which
- * may be there for its autoprobe alone. */
+/* An original is removed when what it is of was put back. One beside an outcome that left nothing
+ * with us is of a transaction that did not come to its end; but what is held has one rightly, and a
+ * PF's may be there for its autoprobe alone. */
 static bool taking_was_cut_off(const Member *member)
 {
         const DeviceRecord *record = member->previous;
@@ -58,8 +59,10 @@ static bool taking_was_cut_off(const Member *member)
                 return false;
         if (!record->has_original || record->original_autoprobe)
                 return false;
-        return record->state == STATE_UNCLAIMED ||
-                (record->state == STATE_FAILED && record->reason == REASON_ROLLBACK_FAILED);
+        if (record->state == STATE_PENDING)
+                return record->original_driver;
+        return record->state != STATE_BOUND && record->state != STATE_DETACHED &&
+                record->state != STATE_BINDING;
 }
 
 /* It is planned for what is on our driver only. */

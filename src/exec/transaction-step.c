@@ -249,7 +249,8 @@ static bool is_on_our_driver(const Member *member)
 bool member_is_released(const Member *member)
 {
         return member->plan->action == ACTION_RELEASE &&
-                (!member->previous || member->previous->state == STATE_RELEASED);
+                (!member->previous || (member->previous->state == STATE_RELEASED &&
+                                              !member->previous->has_original));
 }
 
 bool member_must_unbind(const Member *member)

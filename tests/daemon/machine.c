@@ -234,6 +234,8 @@ void machine_spoil_node(Machine *machine)
         fake_sysfs_write(machine->tree, SPOIL_NODE, "");
 }
 
+static int group_lock = -1; /* of a worker: it is at one group at a time */
+
 static int perform_store(Machine *machine, const Operation *operation)
 {
         const Host *host = &machine->host;
@@ -256,12 +258,21 @@ static int perform_store(Machine *machine, const Operation *operation)
         }
 }
 
-/* The lock lasts as long as the process: a worker is at one group only. */
 static int lock_group(Machine *machine, const Operation *operation)
 {
         int fd = store_lock_group(&machine->host, operation->number, true);
 
-        return fd < 0 ? fd : 0;
+        if (fd < 0)
+                return fd;
+        group_lock = fd;
+        return 0;
+}
+
+static int unlock_group(void)
+{
+        close_descriptor(&group_lock);
+        group_lock = -1;
+        return 0;
 }
 
 static int perform(void *userdata, const Operation *operation, char **ret_text)
@@ -282,6 +293,8 @@ static int perform(void *userdata, const Operation *operation, char **ret_text)
         switch (operation->type) {
         case OPERATION_LOCK_GROUP:
                 return lock_group(machine, operation);
+        case OPERATION_UNLOCK_GROUP:
+                return unlock_group();
         case OPERATION_READ_DRIVER: {
                 _cleanup_free_ char *driver = machine_driver(machine, address);
 

@@ -60,7 +60,6 @@ static void test_finished_if_still_wanted(void)
         ASSERT_DEVICE(&fixture, TWO, "bound", "");
         ASSERT_DRIVER(&fixture, TWO, "vfio-pci");
         ASSERT_EQ(count_intents(&fixture), 0);
-        ASSERT_EQ(fixture.manager->n_intents, 0);
         fixture_done(&fixture);
 }
 
@@ -114,9 +113,50 @@ static void test_worker_still_lives(void)
         ASSERT_DRIVER(&fixture, TWO, "nvme");
 
         close(lock);
+        fixture_event(&fixture, NULL);
+        FIXTURE_RUN_UNTIL(&fixture, count_intents(&fixture) == 0);
         fixture_settle(&fixture);
         ASSERT_DEVICE(&fixture, TWO, "bound", "");
-        ASSERT_EQ(fixture.manager->n_intents, 0);
+        ASSERT_EQ(count_intents(&fixture), 0);
+        fixture_done(&fixture);
+}
+
+/* The helper's worker, or one of this daemon and the second one: both were killed after a first
+ * function had lost its driver. It had been released by hand before, so nothing but the intent says
+ * that anything is to be done. */
+static void test_cut_off_while_running(void)
+{
+        DeviceRecord record = {
+                .original_driver = (char *) "nvme",
+                .state = STATE_RELEASED,
+                .manual = MANUAL_RELEASED,
+        };
+        PciAddress address;
+        char tree[1024];
+        Fixture fixture;
+        const Host *host;
+        uint64_t inode;
+
+        (void) snprintf(tree, sizeof(tree), TREE, "nvme");
+        fixture_init(&fixture, tree, CONFIG);
+        host = &fixture.machine.host;
+        ASSERT_OK(pci_address_parse(ONE, &address));
+        ASSERT_OK(store_prepare(host));
+        inode = fake_sysfs_inode(fixture.machine.tree, ONE);
+        ASSERT_OK(store_save(host, &address, inode, &record));
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+
+        machine_set_driver(&fixture.machine, ONE, "");
+        ASSERT_OK(store_save_original(host, &address, inode, &record));
+        ASSERT_OK(store_begin_intent(host, 14, "bind"));
+        fixture_event(&fixture, NULL);
+        FIXTURE_RUN_UNTIL(&fixture, count_intents(&fixture) == 0);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, ONE, "nvme");
+        ASSERT_DRIVER(&fixture, TWO, "nvme");
+        ASSERT_DEVICE(&fixture, ONE, "released", "");
+        ASSERT_EQ(count_intents(&fixture), 0);
         fixture_done(&fixture);
 }
 
@@ -126,5 +166,6 @@ int main(void)
         test_undone_if_refused();
         test_nothing_left();
         test_worker_still_lives();
+        test_cut_off_while_running();
         return EXIT_SUCCESS;
 }

@@ -58,9 +58,11 @@ static void compare(const Bench *bench, const FakeInjection *injection, const Fa
                 fail(bench, injection, "violations");
 }
 
-/* Returns the number of operations. Without an injection *kernel is what came of it, with one it
- * is what should come of it. */
-static unsigned run(const Scenario *scenario, const FakeInjection *injection, FakeKernel *kernel)
+/* Runs the plan, and once more as whoever finds the intent does; the second worker is killed too
+ * where there is a second injection. Returns the number of operations. Without an injection *kernel
+ * is what came of it, with one it is what should come of it. */
+static unsigned run(const Scenario *scenario, const FakeInjection *injection, unsigned again,
+        FakeKernel *kernel)
 {
         Bench bench = {};
         unsigned n;
@@ -69,8 +71,12 @@ static unsigned run(const Scenario *scenario, const FakeInjection *injection, Fa
         bench.stand.kernel->keep_trace = true;
         if (injection)
                 fake_kernel_inject(bench.stand.kernel, injection->at, injection->failure, 0);
+        if (again > 0)
+                fake_kernel_inject(bench.stand.kernel, again, FAKE_KILL_AFTER, 0);
         bench_run(&bench);
         ASSERT_EQ(bench.n_done, 1);
+        if (strstr(bench.last.text, "was killed"))
+                bench_run(&bench);
         n = bench.stand.kernel->n_operations;
         if (injection)
                 compare(&bench, injection, kernel);
@@ -83,22 +89,37 @@ static unsigned run(const Scenario *scenario, const FakeInjection *injection, Fa
 static void kill_at_each(const Scenario *scenario)
 {
         static FakeKernel wanted;
-        unsigned n = run(scenario, NULL, &wanted);
+        unsigned n = run(scenario, NULL, 0, &wanted);
 
         for (unsigned at = 1; at <= n; at++) {
-                (void) run(scenario, &(FakeInjection){ .at = at, .failure = FAKE_KILL }, &wanted);
-                (void) run(scenario, &(FakeInjection){ .at = at, .failure = FAKE_KILL_AFTER },
+                (void) run(scenario, &(FakeInjection){ .at = at, .failure = FAKE_KILL }, 0,
+                        &wanted);
+                (void) run(scenario, &(FakeInjection){ .at = at, .failure = FAKE_KILL_AFTER }, 0,
                         &wanted);
         }
 }
 
+static void kill_twice(const char *name)
+{
+        const Scenario *scenario = scenario_find(name);
+        static FakeKernel wanted;
+        unsigned n = run(scenario, NULL, 0, &wanted);
+
+        for (unsigned at = 1; at <= n; at++)
+                for (unsigned again = at + 1 + at % 5; again <= at + n; again += 5)
+                        (void) run(scenario, &(FakeInjection){ at, FAKE_KILL_AFTER, 0 }, again,
+                                &wanted);
+}
+
 int main(int argc, char **argv)
 {
-        (void) alarm(300); /* whatever hangs */
+        (void) alarm(170); /* whatever hangs */
         executor_setup_process(argc, argv);
 
         for (size_t i = 0; i < n_scenarios; i++)
                 kill_at_each(&scenarios[i]);
+        kill_twice("undo-bind");
+        kill_twice("release-taken");
 
         while (wait(NULL) > 0)
                 ;
