@@ -44,13 +44,16 @@ static void make_record(Buffer *text, const char *address, const char *driver)
         buffer_printf(text, "record %s state=%s", address,
                 is_vfio || one_in(3) ? "bound" : idle[one_in(10) ? 4 : pick(4)]);
         if (!one_in(6))
-                buffer_printf(text, " claim=c%u role=%s", pick(3), one_in(3) ? "companion" : "selected");
+                buffer_printf(text, " claim=c%u role=%s", pick(3),
+                        one_in(3) ? "companion" : "selected");
         if (!one_in(6))
-                buffer_append(text, one_in(4) ? " provenance=adopted" : " provenance=taken from=e1000");
+                buffer_append(text, one_in(4) ? " provenance=adopted"
+                                              : " provenance=taken from=e1000");
         if (is_vfio || one_in(2))
                 buffer_append(text, one_in(5) ? " target=pci-stub" : " target=vfio-pci");
         if (one_in(8))
-                buffer_append(text, one_in(2) ? " manual=released" : " manual=bound driver=vfio-pci");
+                buffer_append(text, one_in(2) ? " manual=released"
+                                              : " manual=bound driver=vfio-pci");
         if (one_in(5))
                 buffer_append(text, " hotplug");
         if (one_in(3))
@@ -89,7 +92,8 @@ static void make_function(Buffer *text, Buffer *details, unsigned slot, unsigned
         if (one_in(20))
                 buffer_append(text, " vfio-driver=best-vfio-pci");
         if (one_in(6))
-                buffer_printf(text, " vfs=4 offset=8 stride=1 vf-device=1002 autoprobe=%u", pick(2));
+                buffer_printf(text, " vfs=4 offset=8 stride=1 vf-device=1002 autoprobe=%u",
+                        pick(2));
         buffer_append(text, "\n");
         make_details(details, address, driver);
 }
@@ -341,7 +345,8 @@ static void check_physical_functions(const Plan *plan, const TextMachine *machin
                         continue;
                 ASSERT_TRUE(!moves(member) && !driver_is_vfio(pf->device->driver));
                 ASSERT_EQ(pf->n_virtual_functions, present);
-                ASSERT_TRUE(present == 0 || (request->may_unbind && request->stage == STAGE_RUNTIME));
+                ASSERT_TRUE(present == 0 ||
+                            (request->may_unbind && request->stage == STAGE_RUNTIME));
                 for (size_t j = 0; j < pf->n_virtual_functions; j++) {
                         const Device *vf = pf->virtual_functions[j];
 
