@@ -35,7 +35,7 @@ void manager_handle_event(void *userdata, const WatcherEvent *event)
         if (event->is_kernel) {
                 r = virtual_functions_bind(manager, &event->address);
                 if (r < 0)
-                        log_warning("Cannot look at the virtual functions of %s at once, ignoring: %s",
+                        log_warning("Cannot look at virtual functions of %s at once, ignoring: %s",
                                 PCI_ADDRESS_TEXT(&event->address), strerror(-r));
                 return;
         }

@@ -14,8 +14,9 @@
  *
  * Whatever happens only marks the view as out of date. The scan is done when the loop has nothing
  * more urgent to do and no more events come, so that a burst of events costs one; but no later than
- * WAKE_LATEST_USEC, so that nobody can put it off by keeping the loop busy. After a scan that took long, the next one
- * keeps a distance, so that scanning never takes more than a fifth of one processor. */
+ * WAKE_LATEST_USEC, so that nobody can put it off by keeping the loop busy. After a scan that took
+ * long, the next one keeps a distance, so that scanning never takes more than a fifth of one
+ * processor. */
 
 #define WAKE_LATEST_USEC    (500 * USEC_PER_MSEC)
 #define EVENTS_QUIET_USEC   (50 * USEC_PER_MSEC)

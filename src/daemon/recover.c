@@ -11,7 +11,7 @@
 /* Groups whose transaction was cut off: by a crash, a kill of the worker and of the one that took
  * up its work, or a lost race with shutdown. An intent file is left of it, of this daemon's work as
  * well as of the helper's and of a daemon before this one. Such a group is planned anew, with leave
- * to unbind (it was given when the transaction began): what is still wanted and allowed is finished;
+ * to unbind (given when the transaction began): what is still wanted and allowed is finished;
  * otherwise the members that had been taken already are given back. While a worker still holds the
  * group's lock, it is not cut off at all; it is looked at again when an event says that something
  * happened to it. */

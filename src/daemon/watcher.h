@@ -4,7 +4,8 @@
 #include "core/pci-address.h"
 
 /* Wakes the daemon: the udev monitor for PCI functions, VFIO groups and VFIO devices, and the
- * kernel's own events of PCI functions (daemon/kernel-events.h), attached to an event loop. It says that something happened; what is so now is read from sysfs. */
+ * kernel's own events of PCI functions (daemon/kernel-events.h), attached to an event loop. It says
+ * that something happened; what is so now is read from sysfs. */
 
 typedef struct sd_event sd_event;
 typedef struct Watcher Watcher;

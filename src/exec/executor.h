@@ -6,14 +6,14 @@
 #include "exec/operations.h"
 
 /* Carries out plans in disposable worker processes, one group at a time in each, at most eight side
- * by side, none of them ever waited for without a deadline. A worker that is done with a group takes
+ * by side, none ever waited for without a deadline. A worker that is done with a group takes
  * the next one; two are started at once, further ones while those are busy (a fork costs more than
  * binding a virtual function). The worker does the group's transaction
  * (exec/transaction.h) and says before every operation what it is about to do, so that when its
  * deadline passes it is known where it is stuck. Each single operation has the claim's Timeout=;
  * when that has passed, the worker is killed and abandoned, its group is reported stuck, and the
  * record of the function it was at says so. A zombie is reaped whenever it comes.
- * A worker that ends without a report was killed: another one takes up its transaction, and finishes
+ * A worker that ends without a report was killed: another takes up its transaction, and finishes
  * or undoes it. If that one is killed too, its intent file stays and its group is reported failed.
  *
  * The program must be single-threaded. */

@@ -114,7 +114,7 @@ int member_put_back(Transaction *transaction, Member *member, const char *driver
 
 /* transaction-record.c */
 bool transaction_load_records(Transaction *transaction);
-/* Where a transaction was cut off in the middle, the record says how the member was found before it;
+/* Where a transaction was cut off in the middle, the record says how the member was before it;
  * an original that it saved is this transaction's now. */
 void member_resume(Member *member);
 void member_decide_provenance(const Transaction *transaction, Member *member);

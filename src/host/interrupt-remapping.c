@@ -20,7 +20,7 @@ static bool is_number(const char *word)
         return word[strspn(word, "0123456789")] == '\0';
 }
 
-/* " 16:  0  0  IR-IO-APIC  16-fasteoi  i801_smbus": the first word behind the counts; NULL: none. */
+/* " 16:  0  0  IR-IO-APIC  16-fasteoi  i801_smbus": the first word after the counts. NULL: none */
 static const char *find_chip(char *line)
 {
         char *rest = NULL, *word = strtok_r(line, " \t\n", &rest);

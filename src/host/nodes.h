@@ -49,7 +49,7 @@ int node_link(const Host *host, const PciAddress *address, int64_t group, const 
 /* Removes every link of the function, and directories of claims that are empty then. */
 int node_unlink(const Host *host, const PciAddress *address) _must_check_;
 
-/* Is the group open, by whomever? Where it is not, it is taken for a moment, in which a program that
+/* Is the group open, by whomever? Where it is not, it is taken for a moment, when a program that
  * is about to open it gets -EBUSY: right before the group is to be emptied only. Returns 1, 0;
  * -ENOENT: no node; another negative errno where it may not be opened. */
 int node_is_open(const Host *host, int64_t group) _must_check_;

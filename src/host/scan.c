@@ -367,7 +367,7 @@ static int read_functions(Scan *scan)
         return snapshot_finish(scan->snapshot);
 }
 
-/* Routing ID arithmetic of the SR-IOV capability (PCIe Base 6.0, 9.2.1.2), as the kernel does it for
+/* Routing ID arithmetic of the SR-IOV capability (PCIe Base 6.0, 9.2.1.2), as the kernel does for
  * the VFs of a PF. -1: it does not come out. */
 static int compute_vf_index(const Device *pf, const Device *vf)
 {
