@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <sys/wait.h>
+
 #include "daemon/fixture.h"
 
 #define GPU "0000:01:00.0"
