@@ -108,7 +108,8 @@ static void test_late_worker(void)
         FIXTURE_RUN_UNTIL(&fixture, manager_view(fixture.manager));
         ASSERT_DEVICE(&fixture, GPU, "binding", "");
         ASSERT_TRUE(!is_settled(&fixture));
-        FIXTURE_RUN_UNTIL(&fixture, is_settled(&fixture));
+        FIXTURE_RUN_UNTIL(&fixture, is_settled(&fixture) &&
+                        streq(fixture_state(&fixture, GPU), "failed"));
         fixture_settle(&fixture);
         ASSERT_DEVICE(&fixture, GPU, "failed", "probe-failed");
         ASSERT_STREQ(manager_view(fixture.manager)->state, "degraded");
@@ -127,7 +128,8 @@ static void test_late_worker_that_lives(void)
         lock = store_lock_group(&fixture.machine.host, 14, false);
         ASSERT_TRUE(lock >= 0);
         fixture_start(&fixture);
-        FIXTURE_RUN_UNTIL(&fixture, is_settled(&fixture));
+        FIXTURE_RUN_UNTIL(&fixture, is_settled(&fixture) &&
+                        streq(fixture_state(&fixture, GPU), "stuck"));
         fixture_settle(&fixture);
         ASSERT_DEVICE(&fixture, GPU, "stuck", "worker-timeout");
         ASSERT_EQ(manager_view(fixture.manager)->n_stuck, 1);
