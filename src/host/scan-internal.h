@@ -35,6 +35,13 @@ int scan_serials(Scan *scan) _must_check_;
  * is not sorted by this. One that is not there (any more) is left out. */
 int scan_add_function(Scan *scan, int devices, const char *name) _must_check_;
 
+/* Where the link in `devices` that lists the function leads: its path. Returns 0, -ENODATA (gone,
+ * or not shaped so), -ENOMEM. */
+int scan_read_path(int devices, const char *name, Device *device) _must_check_;
+
+/* Path and index of the virtual functions, after snapshot_finish(). */
+int scan_virtual_functions(Scan *scan) _must_check_;
+
 /* What remains after the functions were read and snapshot_finish() was called, records apart. */
 int scan_finish(Scan *scan) _must_check_;
 

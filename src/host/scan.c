@@ -28,14 +28,28 @@ bool scan_error_is_fatal(int error)
         return error == -ENOMEM || error == -EMFILE || error == -ENFILE;
 }
 
+/* "0000:01:00.0": lower case, the domain in four digits or as many as it needs. Written out, for it
+ * is done several times for each function. */
+static bool is_kernel_spelling(const char *text)
+{
+        static const char shape[] = ":xx:xx.x";
+        size_t n = strspn(text, "0123456789abcdef");
+
+        if (n < 4 || (n > 4 && text[0] == '0') || strlen(text + n) != sizeof(shape) - 1)
+                return false;
+        for (size_t i = 0; i < sizeof(shape) - 1; i++) {
+                char c = text[n + i];
+                bool is_digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+
+                if (shape[i] == 'x' ? !is_digit : c != shape[i])
+                        return false;
+        }
+        return true;
+}
+
 bool scan_parse_address(const char *text, PciAddress *ret)
 {
-        PciAddress address;
-
-        if (pci_address_parse(text, &address) < 0 || !streq(PCI_ADDRESS_TEXT(&address), text))
-                return false;
-        *ret = address;
-        return true;
+        return is_kernel_spelling(text) && pci_address_parse(text, ret) == 0;
 }
 
 const Device *scan_find_previous(const Scan *scan, const Device *device)
@@ -170,17 +184,9 @@ static int lend_identity(const Device *previous, int directory, Device *device)
         return parse_modalias(device->modalias, device) ? 0 : -ENODATA;
 }
 
-/* Where the link that lists the function leads, and what it is. Read last: the kernel removes
- * `modalias` first, so that a function which still has one was there when the rest was read.
- * 0 taken, -ENODATA: the function is to be left out. */
-static int read_identity(const Scan *scan, int devices, const char *name, int directory,
-        Device *device)
+int scan_read_path(int devices, const char *name, Device *device)
 {
-        const Device *previous = scan_find_previous(scan, device);
-        char target[PATH_MAX], path[PATH_MAX], modalias[256];
-
-        if (previous)
-                return lend_identity(previous, directory, device);
+        char target[PATH_MAX], path[PATH_MAX];
 
         ssize_t n = readlinkat(devices, name, target, sizeof(target));
         if (n < 0 || (size_t) n >= sizeof(target))
@@ -188,14 +194,30 @@ static int read_identity(const Scan *scan, int devices, const char *name, int di
         target[n] = '\0';
         if (!make_path(target, &device->address, path, sizeof(path)))
                 return -ENODATA;
-        int r = read_modalias(directory, modalias, sizeof(modalias));
+        return replace_string(&device->path, path);
+}
+
+/* What it is, and where; of a VF the place is derived later. Read last: the kernel removes
+ * `modalias` first, so that a function which still has one was there when the rest was read.
+ * 0 taken, -ENODATA: the function is to be left out. */
+static int read_identity(const Scan *scan, int devices, const char *name, int directory,
+        Device *device)
+{
+        const Device *previous = scan_find_previous(scan, device);
+        char modalias[256];
+
+        if (previous)
+                return lend_identity(previous, directory, device);
+
+        int r = device->is_virtual_function ? 0 : scan_read_path(devices, name, device);
+        if (r < 0)
+                return r;
+        r = read_modalias(directory, modalias, sizeof(modalias));
         if (r < 0)
                 return scan_error_is_fatal(r) ? r : -ENODATA;
         if (!parse_modalias(modalias, device))
                 return -ENODATA;
-
-        r = replace_string(&device->path, path);
-        return r < 0 ? r : replace_string(&device->modalias, modalias);
+        return replace_string(&device->modalias, modalias);
 }
 
 /* A number in decimal, or in hexadecimal as "10ca"; 0 if it is not there or not shaped so. */
@@ -367,77 +389,6 @@ static int read_functions(Scan *scan)
         return snapshot_finish(scan->snapshot);
 }
 
-/* Routing ID arithmetic of the SR-IOV capability (PCIe Base 6.0, 9.2.1.2), as the kernel does for
- * the VFs of a PF. -1: it does not come out. */
-static int compute_vf_index(const Device *pf, const Device *vf)
-{
-        unsigned first = (unsigned) pf->address.bus << 8 | (unsigned) pf->address.device << 3 |
-                pf->address.function;
-        unsigned id = (unsigned) vf->address.bus << 8 | (unsigned) vf->address.device << 3 |
-                vf->address.function;
-        unsigned index;
-
-        first += pf->sriov_offset;
-        if (pf->sriov_offset == 0 || pf->sriov_stride == 0 || id < first ||
-            (id - first) % pf->sriov_stride != 0 || pf->address.domain != vf->address.domain)
-                return -1;
-        index = (id - first) / pf->sriov_stride;
-        return index < pf->sriov_total_vfs ? (int) index : -1;
-}
-
-/* The PF's links virtfn0, virtfn1 … tell the index. VFs are made in this order, so that with all
- * VFs present no link too many is looked at. */
-static void read_virtual_functions_of(Scan *scan, const Device *pf, unsigned n_present)
-{
-        char path[64], link[32], name[64];
-        unsigned n_found = 0;
-
-        (void) snprintf(path, sizeof(path), "sys/bus/pci/devices/%s",
-                PCI_ADDRESS_TEXT(&pf->address));
-        _cleanup_close_ int directory =
-                openat(scan->host->root, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (directory < 0)
-                return;
-
-        for (unsigned i = 0; i < pf->sriov_total_vfs && n_found < n_present; i++) {
-                PciAddress address;
-
-                (void) snprintf(link, sizeof(link), "virtfn%u", i);
-                if (read_link_name_at(directory, link, name, sizeof(name)) < 0 ||
-                    !scan_parse_address(name, &address))
-                        continue;
-                Device *vf = snapshot_find(scan->snapshot, &address);
-                if (!vf || !vf->is_virtual_function || vf->vf_index >= 0 ||
-                    !pci_address_equal(&vf->physical_function, &pf->address))
-                        continue;
-                vf->vf_index = (int) i;
-                n_found++;
-        }
-}
-
-static int read_vf_indices(Scan *scan)
-{
-        Snapshot *snapshot = scan->snapshot;
-        _cleanup_free_ unsigned *n_vfs = calloc(snapshot->n_devices + 1, sizeof(unsigned));
-        if (!n_vfs)
-                return -ENOMEM;
-
-        for (size_t i = 0; i < snapshot->n_devices; i++) {
-                if (!snapshot->devices[i].is_virtual_function)
-                        continue;
-                Device *pf = snapshot_find(snapshot, &snapshot->devices[i].physical_function);
-                if (!pf)
-                        continue;
-                snapshot->devices[i].vf_index = compute_vf_index(pf, &snapshot->devices[i]);
-                if (snapshot->devices[i].vf_index < 0)
-                        n_vfs[pf - snapshot->devices]++;
-        }
-        for (size_t i = 0; i < snapshot->n_devices; i++)
-                if (n_vfs[i] > 0)
-                        read_virtual_functions_of(scan, &snapshot->devices[i], n_vfs[i]);
-        return 0;
-}
-
 /* "sys/bus/pci/devices/ADDRESS/driver" */
 static int read_driver_again(const Scan *scan, Device *device)
 {
@@ -485,7 +436,7 @@ static int read_machine(Scan *scan)
 
 int scan_finish(Scan *scan)
 {
-        int r = read_vf_indices(scan);
+        int r = scan_virtual_functions(scan);
 
         if (r == 0)
                 r = read_machine(scan);
@@ -537,6 +488,9 @@ int scan_function(const Host *host, const PciAddress *address, Snapshot **ret)
                 return r;
         if (snapshot->n_devices == 0)
                 return -ENODEV;
+        r = scan_virtual_functions(&scan);
+        if (r < 0)
+                return r;
         *ret = TAKE_POINTER(snapshot);
         return 0;
 }

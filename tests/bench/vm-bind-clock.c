@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 /* Inside a guest of tests/bench/run-vm: how long it takes from the write of a PF's sriov_numvfs
- * until all its VFs are bound to vfio-pci, and how much of that the write itself took, in microseconds
- * on standard output.
+ * until all its VFs are bound to vfio-pci, and how much of that the write itself took, in
+ * microseconds on standard output.
  *
  *   vm-bind-clock wait PF N             somebody else binds them
  *   vm-bind-clock wait PF N COMMAND…    the command does, started when the write has returned
