@@ -17,7 +17,9 @@
  *   one whose event was replayed;
  * - whether a worker that is not ours, the udev helper's, is late;
  * - whether a worker that was given up has come back;
- * - how often a function was taken from us lately. */
+ * - how often a function was taken from us lately;
+ * - whether a function that lost its driver was taken from us, or is being removed: the kernel
+ *   unbinds it first (`unbind`, then `remove`: device_del() in drivers/base/core.c). */
 
 /* An announcement or appearance without its counterpart counts for nothing after this time. */
 #define ARRIVAL_USEC (60 * USEC_PER_SEC)
@@ -25,6 +27,8 @@
 #define DRIFT_USEC (600 * USEC_PER_SEC)
 /* A worker that was given up ends a moment after the event that shows its return. */
 #define RETURN_USEC (1 * USEC_PER_SEC)
+/* Between losing its driver and being removed a function has less than that. */
+#define DEPARTURE_USEC (1 * USEC_PER_SEC)
 
 static bool is_same_instance(const Device *device, uint64_t inode)
 {
@@ -305,18 +309,75 @@ int waiting_update(Manager *manager, Snapshot *snapshot)
         return 0;
 }
 
+static uint64_t next_moment(const Moments *moments, uint64_t now, uint64_t deadline)
+{
+        for (size_t i = 0; i < moments->n_items; i++)
+                /* One that has passed was a stuck worker's second look, or is a drift. */
+                if (moments->items[i].usec > now && moments->items[i].usec < deadline)
+                        deadline = moments->items[i].usec;
+        return deadline;
+}
+
 uint64_t waiting_deadline(const Manager *manager)
 {
-        uint64_t now = now_monotonic(), deadline = USEC_INFINITY;
+        uint64_t now = now_monotonic();
 
-        for (size_t i = 0; i < manager->waiting.n_items; i++) {
-                uint64_t usec = manager->waiting.items[i].usec;
+        return next_moment(&manager->departures, now,
+                next_moment(&manager->waiting, now, USEC_INFINITY));
+}
 
-                /* One that has passed was a stuck worker's second look. */
-                if (usec > now && usec < deadline)
-                        deadline = usec;
+/* Not one that was there when the daemon started. */
+static int is_departing(Manager *manager, const Device *device, uint64_t now)
+{
+        const Moment *moment = find_moment(&manager->departures, device);
+        uint64_t until = manager->view ? now + DEPARTURE_USEC : now;
+        int r;
+
+        if (moment)
+                return now < moment->usec;
+        r = note_moment(&manager->departures, device, until);
+        return r < 0 ? r : now < until;
+}
+
+/* Whether all that makes the group drifted may be about to go. */
+static int group_is_departing(Manager *manager, const GroupPlan *group, uint64_t now)
+{
+        bool any = false;
+
+        for (size_t i = 0; i < group->n_members; i++) {
+                const MemberPlan *member = &group->members[i];
+                int r;
+
+                if (member->state != STATE_DRIFTED) {
+                        forget_moment(&manager->departures, member->device);
+                        continue;
+                }
+                if (member->device->driver)
+                        return 0;
+                r = is_departing(manager, member->device, now);
+                if (r <= 0)
+                        return r;
+                any = true;
         }
-        return deadline;
+        return any;
+}
+
+int departures_wait(Manager *manager, const Snapshot *snapshot, Plan *plan)
+{
+        uint64_t now = now_monotonic();
+
+        forget_gone(&manager->departures, snapshot);
+        for (size_t i = 0; i < plan->n_groups; i++) {
+                int r = group_is_departing(manager, &plan->groups[i], now);
+
+                if (r < 0)
+                        return r;
+                if (r == 0)
+                        continue;
+                work_drop_group(&plan->groups[i]);
+                plan_show_departing(plan, &plan->groups[i]);
+        }
+        return 0;
 }
 
 /* Counts again from nothing where the last time is long ago. */

@@ -130,6 +130,7 @@ struct Manager {
         size_t n_arrivals;
         Moments waiting; /* for workers that are not ours: when they are late */
         Moments drifts;  /* when a function was taken from us last */
+        Moments departures; /* that lost their driver: until when they may be about to go */
         Intent *intents; /* that are left of transactions which were cut off */
         size_t n_intents;
 
@@ -173,6 +174,8 @@ int view_read_nodes(View *view, const Host *host) _must_check_;
 void view_show_work(View *view, Manager *manager);
 /* Shows what came of a group instead of the work that the plan still sees. */
 void view_show_outcome(View *view, GroupPlan *group, State state, Reason reason, const char *text);
+/* Shows the drifted members of a group as about to go. */
+void plan_show_departing(Plan *plan, GroupPlan *group);
 void view_show_pf_outcome(PhysicalFunctionPlan *pf, State state, Reason reason, const char *text);
 /* Counts the claims, finds the state. */
 void view_summarize(View *view);
@@ -203,9 +206,13 @@ int arrivals_list(const Manager *manager, PciAddress **ret, size_t *ret_n) _must
 /* Functions whose record says that a worker is at them, though none of ours is: past the claim's
  * Timeout the record is closed (probe-failed; stuck, while the worker still lives). */
 int waiting_update(Manager *manager, Snapshot *snapshot) _must_check_;
-/* The next moment at which waiting_update() may have something to say; USEC_INFINITY: none. */
+/* The next moment at which waiting_update() or departures_wait() may have something to say;
+ * USEC_INFINITY: none. */
 uint64_t waiting_deadline(const Manager *manager);
 int drift_update(Manager *manager, Snapshot *snapshot) _must_check_;
+/* Functions that have just lost their driver are not called drifted before it is clear that they
+ * stay: in a plan they are shown as releasing, and nothing is done about them. */
+int departures_wait(Manager *manager, const Snapshot *snapshot, Plan *plan) _must_check_;
 /* Counts, in their records, functions that somebody took from us since the present view. */
 int drift_record(Manager *manager, const View *view) _must_check_;
 

@@ -173,6 +173,7 @@ Manager *manager_free(Manager *manager)
         free(manager->arrivals);
         free(manager->waiting.items);
         free(manager->drifts.items);
+        free(manager->departures.items);
         free(manager->intents);
         dry_runs_forget(manager);
         view_unref(manager->view);

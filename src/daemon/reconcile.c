@@ -46,8 +46,9 @@ static int scan(Manager *manager, const Config *config, Snapshot **ret)
         return 0;
 }
 
-static int plan(Manager *manager, const View *view, Plan **ret)
+static int make_plan(Manager *manager, const View *view, Plan **ret)
 {
+        _cleanup_plan_ Plan *plan = NULL;
         _cleanup_free_ PciAddress *hotplugged = NULL;
         PlanRequest request = { .stage = STAGE_RUNTIME };
         int r;
@@ -56,7 +57,14 @@ static int plan(Manager *manager, const View *view, Plan **ret)
         if (r < 0)
                 return r;
         request.hotplugged = hotplugged;
-        return planner_plan(view->snapshot, view->config, &request, ret);
+        r = planner_plan(view->snapshot, view->config, &request, &plan);
+        if (r < 0)
+                return r;
+        r = departures_wait(manager, view->snapshot, plan);
+        if (r < 0)
+                return r;
+        *ret = TAKE_POINTER(plan);
+        return 0;
 }
 
 static int say_why(Reason reason, char **text, const char *why)
@@ -106,7 +114,7 @@ int manager_look(Manager *manager, View **ret)
         r = drift_update(manager, view->snapshot);
         if (r < 0)
                 return r;
-        r = plan(manager, view, &view->plan);
+        r = make_plan(manager, view, &view->plan);
         if (r < 0)
                 return r;
         if (manager->command_line.mode == SWITCH_OFF) {
@@ -131,7 +139,7 @@ static int carry_out(Manager *manager, View *view)
         int r;
 
         if (manager_acts_by_itself(manager) && !plan_is_empty(view->plan)) {
-                r = plan(manager, view, &work);
+                r = make_plan(manager, view, &work);
                 if (r < 0)
                         return r;
         }

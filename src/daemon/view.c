@@ -168,6 +168,20 @@ static void show_group_at_work(Plan *plan, GroupPlan *group, const GroupPlan *wo
         show_claims_pending(plan, group);
 }
 
+void plan_show_departing(Plan *plan, GroupPlan *group)
+{
+        for (size_t i = 0; i < group->n_members; i++) {
+                MemberPlan *member = &group->members[i];
+
+                if (member->state == STATE_DRIFTED)
+                        set_outcome(&member->state, &member->reason, &member->text,
+                                STATE_RELEASING, REASON_NONE, NULL);
+        }
+        set_outcome(&group->state, &group->reason, &group->text, STATE_RELEASING, REASON_NONE,
+                NULL);
+        show_claims_pending(plan, group);
+}
+
 static void show_claim_outcome(Plan *plan, const Claim *claim, State state, Reason reason,
         const char *text)
 {

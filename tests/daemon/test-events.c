@@ -3,6 +3,8 @@
 
 #include "daemon/fixture.h"
 
+#include "util/io.h"
+
 #define GPU "0000:01:00.0"
 #define NEW "0000:02:00.0"
 
@@ -167,6 +169,45 @@ static void test_drift_is_reported(void)
         fixture_done(&fixture);
 }
 
+/* The kernel says `unbind` before `remove`: what goes was not taken away. */
+static void test_removal_is_no_drift(void)
+{
+        Fixture fixture;
+
+        start(&fixture, "[Claim gpu]\nMatch=01:00.0\nOnDrift=reclaim\n");
+        take_away(&fixture, "");
+        ASSERT_DEVICE(&fixture, GPU, "releasing", "");
+        ASSERT_STREQ(manager_view(fixture.manager)->state, "running");
+        machine_remove(&fixture.machine, GPU);
+        fixture_event(&fixture, NULL);
+        fixture_settle(&fixture);
+        ASSERT_EQ(manager_view(fixture.manager)->snapshot->n_devices, 2);
+        ASSERT_STREQ(fixture_claim_state(&fixture, "gpu"), "absent");
+        fixture_done(&fixture);
+}
+
+static void test_unbound_and_left(void)
+{
+        Fixture fixture;
+        uint64_t began;
+
+        start(&fixture, CONFIG);
+        began = now_monotonic();
+        take_away(&fixture, "");
+        ASSERT_DEVICE(&fixture, GPU, "releasing", "");
+        ASSERT_EQ(fixture_member(&fixture, GPU)->device->record->drift_count, 0);
+        FIXTURE_RUN_UNTIL(&fixture, strcmp(fixture_state(&fixture, GPU), "drifted") == 0);
+        ASSERT_TRUE(now_monotonic() - began >= 900 * USEC_PER_MSEC);
+        ASSERT_EQ(fixture_member(&fixture, GPU)->device->record->drift_count, 1);
+
+        /* bound again by somebody: as it should be; unbound once more: judged anew */
+        take_away(&fixture, "vfio-pci");
+        ASSERT_DEVICE(&fixture, GPU, "bound", "");
+        take_away(&fixture, "");
+        ASSERT_DEVICE(&fixture, GPU, "releasing", "");
+        fixture_done(&fixture);
+}
+
 /* Reclaimed three times, then left alone. */
 static void test_drift_is_reclaimed(void)
 {
@@ -195,6 +236,8 @@ int main(void)
         test_appeared_without_driver();
         test_replugged();
         test_drift_is_reported();
+        test_removal_is_no_drift();
+        test_unbound_and_left();
         test_drift_is_reclaimed();
         return EXIT_SUCCESS;
 }
