@@ -10,6 +10,7 @@ typedef struct MemberReport {
         State state; /* bound detached released failed stuck refused pending */
         Reason reason;
         int error; /* negative errno of the step that failed, 0 */
+        bool was_done; /* somebody else was faster: nothing was left to be written to /sys */
         char from[64]; /* driver before, "" = none */
         char to[64];   /* driver after */
         char text[256];

@@ -6,7 +6,8 @@
 #include "util/strings.h"
 
 /* Logs what changed from one view to the next, and nothing else: a reconcile that finds what was
- * there before is silent. What a worker did is logged from its report, by whoever ran it. */
+ * there before is silent. What a worker did is logged from its report, by whoever ran it, the
+ * helper or this daemon: its record shows it. */
 
 static bool is_at_work(State state)
 {
@@ -22,6 +23,22 @@ static bool is_good(State state)
 static bool is_result_of_work(State state)
 {
         return is_good(state) || state == STATE_FAILED || state == STATE_STUCK;
+}
+
+static bool is_same_outcome(const DeviceRecord *a, const DeviceRecord *b)
+{
+        return a->state == b->state && a->reason == b->reason && a->bound_usec == b->bound_usec;
+}
+
+/* The state is an outcome that came on record since the view before. */
+static bool was_logged(const MemberPlan *before, const MemberPlan *now)
+{
+        const DeviceRecord *record = now->device->record;
+        const DeviceRecord *old = before ? before->device->record : NULL;
+
+        if (!record || record->state != now->state || record->reason != now->reason)
+                return false;
+        return !old || !is_same_outcome(old, record);
 }
 
 /* The daemon just started: what is as it should be needs no word. */
@@ -72,7 +89,7 @@ static void announce_group(const View *old, const GroupPlan *group)
                 const MemberPlan *member = &group->members[i];
                 const MemberPlan *before = find_before(old, member->device);
 
-                if (!is_news(before, member))
+                if (!is_news(before, member) || (old && was_logged(before, member)))
                         continue;
                 if (is_good(member->state) && member->reason == REASON_NONE)
                         announce_good(group, before, member);

@@ -15,6 +15,6 @@ int kernel_events_open(void) _must_check_;
  * recovery), -ENOBUFS if some were lost, another negative errno. */
 int kernel_events_receive(int fd, PciAddress *ret) _must_check_;
 
-/* Reads "change@/devices/…/0000:06:00.0", then KEY=VALUE, each with its NUL, `length` bytes in all.
- * Returns 0 or -EBADMSG. */
+/* Reads "change@/devices/…/0000:06:00.0", then KEY=VALUE, each with its NUL, `length` bytes in
+ * all. Returns 0 or -EBADMSG. */
 int kernel_event_parse(const char *event, size_t length, PciAddress *ret) _must_check_;

@@ -320,6 +320,7 @@ static void report_member(const Member *member, MemberReport *report)
         report->state = member->state;
         report->reason = member->reason;
         report->error = member->error;
+        report->was_done = member->plan->action == ACTION_BIND && !member->touched;
         strcpy(report->from, member->found_driver);
         strcpy(report->to, member->driver);
         strcpy(report->text, member->text);

@@ -332,6 +332,8 @@ static bool state_is_success(State state)
 /* It was so before, and recorded so: only its node was done again. */
 static bool is_nothing_new(const MemberReport *report, const MemberPlan *member)
 {
+        if (report->was_done && report->reason == REASON_NONE)
+                return true; /* by the helper or the daemon, which says so */
         return report->reason == REASON_NONE && member && member->action == ACTION_ADOPT &&
                 member->device->record && member->device->record->state == report->state;
 }

@@ -422,6 +422,20 @@ static void test_probe_host_refused(void)
         ASSERT_EQ(function(&run, "0000:06:10.0")->record.provenance, PROVENANCE_NONE);
 }
 
+/* Helper and daemon may want the same: who comes second finds it done, and does not say it again. */
+static void test_somebody_was_faster(void)
+{
+        _cleanup_run_ Run run = {};
+
+        prepare(&run, "bind-hotplug");
+        carry_out(&run);
+        ASSERT_TRUE(!run.report.members[0].was_done);
+        group_report_done(&run.report);
+        carry_out(&run);
+        expect(&run, STATE_BOUND, REASON_NONE, "");
+        ASSERT_TRUE(run.report.members[0].was_done);
+}
+
 static void test_record_cannot_be_saved(void)
 {
         _cleanup_run_ Run run = {};
@@ -554,6 +568,7 @@ int main(void)
         test_release_host_refuses();
         test_release_finds_no_driver();
         test_probe_host_refused();
+        test_somebody_was_faster();
         test_record_cannot_be_saved();
         test_joined_stays_held();
         test_hotplug_pending();

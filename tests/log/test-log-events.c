@@ -211,6 +211,13 @@ static void test_nothing_new(Capture *capture)
 
         log_group_report(&report, &plan);
         expect(capture, "MESSAGE=0000:03:00.0 (1b36:0010) bound to vfio-pci.\n", "PRIORITY=5\n");
+        /* the helper and the daemon want the same: the second finds it done */
+        member.action = ACTION_BIND;
+        member_report.was_done = true;
+        log_group_report(&report, &plan);
+        expect_no_more(capture);
+        member.action = ACTION_ADOPT;
+        member_report.was_done = false;
         bound.record = &record;
         log_group_report(&report, &plan);
         expect_no_more(capture);
