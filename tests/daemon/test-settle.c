@@ -2,6 +2,7 @@
 #include "daemon/fixture.h"
 #include "host/store.h"
 #include "util/io.h"
+#include "util/strings.h"
 
 #define GPU "0000:01:00.0"
 
