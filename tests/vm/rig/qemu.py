@@ -13,7 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from rig import UnavailableError
+from rig import RigError, UnavailableError
 from rig.channel import Results
 from rig.hardware import CHANNEL_SLOT, ROOT_DISK_SLOT, Hardware
 from rig.qmp import Qmp, QmpError
@@ -40,7 +40,10 @@ class Machine:
 
 
 def require(hardware: Hardware) -> None:
-    """Raises UnavailableError unless QEMU has all that the hardware is made of."""
+    """Raises UnavailableError unless QEMU has all that the hardware is made of.
+
+    A QEMU that does not work at all is a RigError: nothing would be tested, which must not pass.
+    """
     for model, prop in hardware.needs:
         known = _properties(model)
         if known is None:
@@ -51,9 +54,15 @@ def require(hardware: Hardware) -> None:
 
 @functools.cache
 def _properties(model: str) -> str | None:
+    """What QEMU says of a device model; None if it knows none of that name."""
     command = [PROGRAM, "-device", f"{model},help"]
-    # Its exit status is 0 for unknown models, too.
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout or None
+    # The exit status says nothing: it is 0 for an unknown model, too.
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.stdout:
+        return result.stdout
+    if f"'{model}' not found" in result.stderr:
+        return None
+    raise RigError(f"{PROGRAM} does not work: {result.stderr.strip()}")
 
 
 def command_line(machine: Machine, directory: Path, console: str) -> list[str]:

@@ -7,31 +7,13 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from rig import UnavailableError, guests, qemu, runner, scenario
-from rig import topology as hw
+from rig import guests, qemu, runner, scenario
 from rig.channel import Results
 
 
 def built() -> guests.Image | None:
     """Any image there is."""
     return next(filter(None, map(guests.find, guests.GUESTS.values())), None)
-
-
-@unittest.skipUnless(shutil.which(qemu.PROGRAM), "needs QEMU")
-class Requirements(unittest.TestCase):
-    """What this QEMU has and has not."""
-
-    def test_known(self) -> None:
-        qemu.require(hw.plan([hw.Iommu(), hw.RootSlot("A"), hw.BridgePair("B")]))
-
-    def test_unknown(self) -> None:
-        hardware = hw.plan([hw.Endpoint("A", "teapot")])
-        with self.assertRaisesRegex(UnavailableError, "no teapot"):
-            qemu.require(hardware)
-        hardware = hw.plan([hw.Endpoint("A", "e1000e")])
-        hardware.need("e1000e", "handle")
-        with self.assertRaisesRegex(UnavailableError, "no handle"):
-            qemu.require(hardware)
 
 
 @unittest.skipUnless(shutil.which(qemu.PROGRAM), "needs QEMU")

@@ -1,0 +1,70 @@
+"""Tests of what QEMU is asked before a machine starts, with a stand-in for its answers."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from rig import RigError, UnavailableError, qemu
+from rig.hardware import Hardware
+
+# Answers as QEMU 7.2 does, status 0 for unknown models included.
+ANSWERS = """#!/bin/sh
+case "$2" in
+    e1000e,help) echo "e1000e options:"; echo "  addr=<int32>  - Slot" ;;
+    edu,help) echo "There are no options for edu." ;;
+    *) echo "qemu: -device $2: Device '${2%,help}' not found" >&2 ;;
+esac
+"""
+BROKEN = """#!/bin/sh
+echo "cannot open shared object file" >&2
+exit 127
+"""
+
+
+class Requirements(unittest.TestCase):
+    """What this QEMU has and has not."""
+
+    def use(self, script: str) -> None:
+        """Puts a program in QEMU's place."""
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        program = Path(temporary.name) / qemu.PROGRAM
+        program.write_text(script)
+        program.chmod(0o755)
+        path = mock.patch.dict(os.environ, {"PATH": f"{temporary.name}:{os.environ['PATH']}"})
+        path.start()
+        self.addCleanup(path.stop)
+        qemu._properties.cache_clear()
+        self.addCleanup(qemu._properties.cache_clear)
+
+    def require(self, model: str, prop: str = "") -> None:
+        """Asks for one model."""
+        hardware = Hardware()
+        hardware.need(model, prop)
+        qemu.require(hardware)
+
+    def test_known(self) -> None:
+        self.use(ANSWERS)
+        self.require("edu")
+        self.require("e1000e", "addr")
+
+    def test_unknown_is_unavailable(self) -> None:
+        self.use(ANSWERS)
+        with self.assertRaisesRegex(UnavailableError, "has no igb"):
+            self.require("igb")
+        with self.assertRaisesRegex(UnavailableError, "e1000e has no sriov_max_vfs"):
+            self.require("e1000e", "sriov_max_vfs")
+
+    def test_a_broken_qemu_is_an_error_and_no_reason_to_skip(self) -> None:
+        self.use(BROKEN)
+        with self.assertRaisesRegex(RigError, "shared object") as caught:
+            self.require("edu")
+        self.assertNotIsInstance(caught.exception, UnavailableError)
+
+
+if __name__ == "__main__":
+    unittest.main()
