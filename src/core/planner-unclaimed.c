@@ -136,14 +136,16 @@ static bool record_says_something(const Device *device)
                                          device->record->manual != MANUAL_NONE);
 }
 
-/* The host's driver did not take it, or there is none: that is not tried at every event again, but
- * by whoever may do more, or under another configuration. */
+/* The host's driver did not take it, there is none, or it took it and let go of it later (nvme does
+ * so when the device does not become ready): that is not tried at every event again, but by whoever
+ * may do more, or under another configuration. */
 static bool was_probed_in_vain(const Planning *planning, const Device *device)
 {
         const DeviceRecord *record = device->record;
 
         return record && !planning->request->may_unbind &&
-               (record->state == STATE_FAILED || record->reason == REASON_DRIVER_MISSING) &&
+               (record->state == STATE_FAILED || record->reason == REASON_DRIVER_MISSING ||
+                       (record->state == STATE_UNCLAIMED && !isempty(record->target_driver))) &&
                streq_null(record->config_digest, planning->config->digest);
 }
 

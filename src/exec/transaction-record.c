@@ -239,6 +239,8 @@ static DeviceRecord new_record(const Transaction *transaction, const Member *mem
 
         if (member->state == STATE_RELEASED)
                 record.target_driver = NULL;
+        else if (plan->action == ACTION_PROBE_HOST)
+                record.target_driver = member->driver[0] ? (char *) member->driver : NULL;
         else if (holds_it_now(member))
                 record.provenance = member->provenance;
         else if (previous && previous->has_original)
@@ -258,8 +260,9 @@ static bool outcome_is_kept(const Transaction *transaction, const Member *member
 
         switch (member->plan->action) {
         case ACTION_PROBE_HOST:
-                /* a failure is kept, so that it is not tried again at every event */
-                return member->state == STATE_FAILED || member->reason == REASON_DRIVER_MISSING;
+                /* so that it is not tried again at every event, even if the driver lets go of it */
+                return member->state == STATE_FAILED || member->reason == REASON_DRIVER_MISSING ||
+                       member->state == STATE_UNCLAIMED;
         case ACTION_ADOPT:
         case ACTION_RELEASE:
                 /* still bound as before: so is its record */

@@ -22,12 +22,12 @@ static void fail(const Bench *bench, const FakeInjection *injection, const char 
         abort();
 }
 
-/* A function that is only given to the host has no record: an override that names the driver it is
- * on may have been there before. */
+/* A function that is only given to the host has no record of an original: an override that names the
+ * driver it is on may have been there before. */
 static bool override_is_right(const FakeFunction *a, const FakeFunction *b)
 {
         return streq(a->override, b->override) ||
-                (!a->record.exists && streq(a->override, a->driver));
+                (!a->record.has_original && streq(a->override, a->driver));
 }
 
 /* All that the host can see, and what a release needs later. */

@@ -139,6 +139,8 @@ static void set_record(DeviceRecord *record, const Config *config, const char *k
                 record->original_autoprobe = copy(value);
         else if (streq(key, "text"))
                 record->reason_text = copy_with_blanks(value);
+        else if (streq(key, "target"))
+                record->target_driver = copy(value);
         else if (streq(key, "drift"))
                 record->drift_count = (unsigned) atoi(value);
         else if (streq(key, "hotplug"))

@@ -13,7 +13,7 @@
  *   use ADDRESS KIND WHAT…          why it cannot be unbound
  *   record ADDRESS [state=S] [reason=R] [role=R] [claim=NAME] [provenance=P]
  *                  [manual=bound|released] [from=DRIVER] [driver=MANUAL DRIVER] [drift=N]
- *                  [autoprobe=ORIGINAL] [target=DRIVER] [text=TEXT]
+ *                  [autoprobe=ORIGINAL] [target=DRIVER] [target=DRIVER] [text=TEXT]
  *                  [hotplug] [other-config]; role= defaults to selected
  *   request [stage=S] [may-unbind] [prune] [hotplugged=ADDRESS]… [only-claim=NAME]
  *           [only-function=ADDRESS] [bind=ADDRESS] [release=ADDRESS]
