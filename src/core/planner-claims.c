@@ -308,7 +308,7 @@ static int finish_claim(const Planning *planning, ClaimPlan *claim, bool bound, 
                 free(claim->text);
                 claim->text = NULL;
                 return format_string(&claim->text,
-                        "its section has errors, which \"vfio-bindctl check\" names%s", location);
+                        "its section has errors, which the journal names%s", location);
         }
         if (claim->claim->is_skipped) {
                 claim->absent = false;

@@ -211,7 +211,7 @@ void job_finish_ended(Job *job)
         if (job->has_operation && job->operation.has_written)
                 report_all(job, STATE_FAILED, REASON_ROLLBACK_FAILED, -ECHILD,
                         "The worker was killed at the step %s and has put back nothing. Run "
-                        "\"vfio-bindctl apply\" to finish, or \"vfio-bindctl release\" to undo it",
+                        "\"vfio-bindctl apply\" to finish, or ReleaseDevice over D-Bus to undo it",
                         operation_name(job));
         else
                 report_all(job, STATE_FAILED, REASON_ROLLED_BACK, -ECHILD,
@@ -325,13 +325,13 @@ void job_give_up(Job *job, const Operations *operations, bool killed)
         if (job->has_operation && job->operation.type == OPERATION_LOCK_GROUP) {
                 report_all(job, STATE_PENDING, REASON_WORKER_TIMEOUT, -ETIMEDOUT,
                         "Another process of vfio-bindd works on its group and does not come to an "
-                        "end. See \"vfio-bindctl status\"");
+                        "end. See \"vfio-bindctl list\"");
                 return;
         }
         if (!job->has_operation) {
                 report_all(job, STATE_PENDING, REASON_WORKER_TIMEOUT, -ETIMEDOUT,
                         "Its worker had not begun when the time was over. See \"vfio-bindctl "
-                        "status\", and run \"vfio-bindctl apply\" where it is still pending");
+                        "list\", and run \"vfio-bindctl apply\" where it is still pending");
                 return;
         }
         seconds = (now - job->operation.started_usec) / USEC_PER_SEC;
@@ -341,7 +341,7 @@ void job_give_up(Job *job, const Operations *operations, bool killed)
                          "(RebootWatchdogSec=)"
                        : "The step %s of %s had taken %" PRIu64 " s when the time of this stage "
                          "was over, %s holds it. It goes on by itself; see "
-                         "\"vfio-bindctl status\"",
+                         "\"vfio-bindctl list\"",
                 operation_name(job), device ? PCI_ADDRESS_TEXT(&device->address) : "its group",
                 seconds, find_culprit(job, member));
         if (device)

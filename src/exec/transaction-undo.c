@@ -123,7 +123,7 @@ static void undo_member(Transaction *transaction, Member *member)
                 return;
         member_set(member, STATE_FAILED, REASON_ROLLBACK_FAILED, r,
                 "It could not be put back on %s and is on %s now (%s). See \"journalctl -k\", then "
-                "run \"vfio-bindctl apply\" or \"vfio-bindctl release\"",
+                "run \"vfio-bindctl apply\", or call ReleaseDevice over D-Bus",
                 member->found_driver[0] ? member->found_driver : "no driver",
                 member->driver[0] ? member->driver : "no driver", strerror(-r));
 }

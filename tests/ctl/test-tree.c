@@ -258,7 +258,7 @@ static void test_config_errors(void)
                 "        refused  77  0000:04:00.0  e1000e  f00d:0011\n"
                 "  0000:04:00.0 config-error: 0000:04:00.0 is named by claim broken, which has "
                 "errors (/etc/vfio-bind.conf:1). Correct it and reload.\n"
-                "  config-error: its section has errors, which \"vfio-bindctl check\" names "
+                "  config-error: its section has errors, which the journal names "
                 "(/etc/vfio-bind.conf:1)\n"
                 "good    pending  78  0000:05:00.0  -       f00d:0012\n"
                 "\n"
