@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "core/host-devices.h"
 #include "core/planner.h"
 #include "core/selection.h"
 
@@ -22,6 +23,8 @@ typedef struct Planning {
         const PlanRequest *request;
         const Selection *selections; /* per device of the snapshot */
         Notes *notes;                /* likewise */
+        /* per item of the snapshot's host devices: host_devices_locate(); NULL without those */
+        const bool *host_devices_in_place;
         Plan *plan;
 } Planning;
 
@@ -74,11 +77,23 @@ void planner_hold_joined(GroupPlan *group);
 int planner_refuse_group(const Planning *planning, GroupPlan *group, const ClaimSettings *settings,
         State *ret_state, Reason *ret_reason) _must_check_;
 bool planner_is_platform(const Device *device);
+/* What may be in use by leave of its claim, a set of 1 << InUse: never what no claim may allow. */
+unsigned planner_allowed_uses(const MemberPlan *member);
 /* Base classes 05, 06, 08, 0b and 0c05 without a driver that could harm: part of the group, but
  * nobody's business. */
 bool planner_is_ignorable(const Device *device);
 /* A companion that the claim's Companions= lets in. */
 bool planner_lets_in(const GroupPlan *group, const MemberPlan *companion, CompanionPolicy policy);
+
+/* planner-host-devices.c: what the record of the host says about a member that is to be taken at an
+ * early stage. reason is REASON_NONE if it may be taken; the caller frees text. */
+typedef struct HostDeviceVerdict {
+        State state;
+        Reason reason;
+        char *text;
+} HostDeviceVerdict;
+int planner_judge_host_device(const Planning *planning, const MemberPlan *member,
+        const char *location, HostDeviceVerdict *ret) _must_check_;
 
 /* planner-sriov.c: SR-IOV physical functions. */
 int planner_decide_physical_functions(const Planning *planning) _must_check_;

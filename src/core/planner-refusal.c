@@ -404,12 +404,19 @@ static int check_companion(Refusal *refusal, MemberPlan *member)
                 PCI_ADDRESS_TEXT(&device->address), location);
 }
 
-static bool use_is_allowed(const MemberPlan *member, InUse use)
+unsigned planner_allowed_uses(const MemberPlan *member)
 {
-        if (use != IN_USE_HOLDERS && use != IN_USE_NETWORK && use != IN_USE_DISPLAY &&
-            use != IN_USE_PROCESS)
+        return member->allow_in_use & (1U << IN_USE_HOLDERS | 1U << IN_USE_NETWORK |
+                                              1U << IN_USE_DISPLAY | 1U << IN_USE_PROCESS);
+}
+
+/* What is on VFIO already is not going to be taken from the host. */
+static bool is_taken_from_host(const MemberPlan *member)
+{
+        if (driver_is_vfio(member->device->driver))
                 return false;
-        return member->allow_in_use & (1U << use);
+        return member->role == ROLE_SELECTED ||
+               (member->role == ROLE_COMPANION && !planner_is_ignorable(member->device));
 }
 
 static int check_uses(Refusal *refusal, MemberPlan *member)
@@ -418,11 +425,7 @@ static int check_uses(Refusal *refusal, MemberPlan *member)
         _cleanup_free_ char *location = NULL;
         int r;
 
-        if (member->role != ROLE_SELECTED && member->role != ROLE_COMPANION)
-                return 0;
-        /* what is on VFIO already is not going to be taken from the host */
-        if (driver_is_vfio(device->driver) ||
-            (member->role == ROLE_COMPANION && planner_is_ignorable(device)))
+        if (!is_taken_from_host(member))
                 return 0;
 
         r = member_location(first_selected(refusal->group), &location);
@@ -431,7 +434,7 @@ static int check_uses(Refusal *refusal, MemberPlan *member)
         for (size_t i = 0; i < device->n_uses; i++) {
                 const UseNote *note = &device->uses[i];
 
-                if (use_is_allowed(member, note->use))
+                if (planner_allowed_uses(member) & 1U << note->use)
                         continue;
                 if (isempty(note->remedy))
                         return REFUSE(refusal, member, STATE_REFUSED, in_use_reason(note->use),
@@ -444,12 +447,28 @@ static int check_uses(Refusal *refusal, MemberPlan *member)
         return 0;
 }
 
+static int check_host_devices(Refusal *refusal, MemberPlan *member)
+{
+        _cleanup_free_ char *location = NULL;
+        HostDeviceVerdict verdict;
+        int r;
+
+        if (!is_taken_from_host(member))
+                return 0;
+        r = member_location(first_selected(refusal->group), &location);
+        if (r >= 0)
+                r = planner_judge_host_device(refusal->planning, member, location, &verdict);
+        if (r < 0 || verdict.reason == REASON_NONE)
+                return r;
+        return refuse(refusal, member, verdict.state, verdict.reason, verdict.text);
+}
+
 typedef int (*Check)(Refusal *refusal, MemberPlan *member);
 
 static const Check checks[] = {
         check_selection, check_agreement, check_driver, check_iommu, check_identity,
         check_override_file, check_bridge,
-        check_physical_function, check_companion, check_uses,
+        check_physical_function, check_companion, check_uses, check_host_devices,
 };
 
 int planner_refuse_group(const Planning *planning, GroupPlan *group, const ClaimSettings *settings,

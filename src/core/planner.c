@@ -158,6 +158,7 @@ int planner_plan(const Snapshot *snapshot, const Config *config, const PlanReque
         _cleanup_plan_ Plan *plan = NULL;
         _cleanup_free_ Selection *selections = NULL;
         _cleanup_free_ Notes *notes = NULL;
+        _cleanup_free_ bool *in_place = NULL;
         Planning planning;
         int r;
 
@@ -167,11 +168,14 @@ int planner_plan(const Snapshot *snapshot, const Config *config, const PlanReque
                 return -ENOMEM;
 
         r = selection_judge(snapshot, config, request->stage, &selections);
+        if (r >= 0 && snapshot->host_devices)
+                r = host_devices_locate(snapshot->host_devices, snapshot, &in_place);
         if (r < 0)
                 return r;
 
         planning = (Planning){ .snapshot = snapshot, .config = config, .request = request,
-                               .selections = selections, .notes = notes, .plan = plan };
+                               .selections = selections, .notes = notes,
+                               .host_devices_in_place = in_place, .plan = plan };
         take_notes(&planning);
         r = decide_groups(&planning);
         if (r < 0)

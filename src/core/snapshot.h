@@ -111,6 +111,9 @@ typedef struct Snapshot {
         /* names under /sys/bus/pci/drivers; sorted */
         char **drivers;
         char *kernel_release;
+        /* What the host needed when it last ran, for the early stages: NULL if nobody knows. It
+         * belongs to whoever read it, and must outlive the snapshot. */
+        const struct HostDevices *host_devices;
 } Snapshot;
 
 int snapshot_new(Snapshot **ret) _must_check_;

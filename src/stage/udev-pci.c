@@ -101,7 +101,8 @@ static bool needs_whole_machine(const GroupPlan *group)
         for (size_t i = 0; i < group->n_members; i++)
                 if (has_path_term(group->members[i].match) ||
                     group->members[i].reason == REASON_IDENTITY_MISMATCH ||
-                    group->members[i].reason == REASON_AMBIGUOUS)
+                    group->members[i].reason == REASON_AMBIGUOUS ||
+                    group->members[i].reason == REASON_HOST_DEVICE_MOVED)
                         return true;
         return false;
 }

@@ -213,6 +213,30 @@ static Device *add_function(TextMachine *machine, const char *word)
         return device;
 }
 
+static void add_host_device(TextMachine *machine, char *line)
+{
+        Device device = { .address = { .bus = 0x7f } };
+        char *kind, *word;
+
+        if (!machine->host_devices)
+                ASSERT_OK(host_devices_new(&machine->host_devices));
+        if (!line)
+                return;
+        device.path = copy(strsep(&line, " "));
+        kind = strsep(&line, " ");
+        while ((word = strsep(&line, " ")) && !streq(word, "what")) {
+                char *value = strchr(word, '=');
+
+                ASSERT_TRUE(value);
+                *value++ = '\0';
+                set_function(&device, machine, word, value);
+        }
+        ASSERT_TRUE(line && in_use_from_string(kind) >= 0);
+        ASSERT_OK(host_devices_add(machine->host_devices, &device,
+                (InUse) in_use_from_string(kind), line));
+        device_done(&device);
+}
+
 static void parse_line(TextMachine *machine, const Config *config, char *line)
 {
         char *first = strsep(&line, " "), *word;
@@ -220,6 +244,10 @@ static void parse_line(TextMachine *machine, const Config *config, char *line)
         bool is_request = streq(first, "request");
         Device *device = NULL;
 
+        if (streq(first, "host-devices") || streq(first, "host-device")) {
+                add_host_device(machine, line);
+                return;
+        }
         if (is_record || is_use)
                 device = find(machine, strsep(&line, " "));
         else if (!is_request)
@@ -265,6 +293,9 @@ void text_machine_parse(const char *text, const Config *config, TextMachine *ret
                         parse_line(ret, config, line);
         }
         ASSERT_OK(snapshot_finish(ret->snapshot));
+        if (ret->host_devices)
+                host_devices_finish(ret->host_devices);
+        ret->snapshot->host_devices = ret->host_devices;
         for (size_t i = 0; i < ret->snapshot->n_devices; i++)
                 if (ret->snapshot->devices[i].group >= 0)
                         ret->snapshot->has_iommu = true;
@@ -273,6 +304,7 @@ void text_machine_parse(const char *text, const Config *config, TextMachine *ret
 void text_machine_done(TextMachine *machine)
 {
         snapshot_free(machine->snapshot);
+        host_devices_free(machine->host_devices);
         claim_settings_done(&machine->settings);
         free(machine->only_claims[0]);
 }

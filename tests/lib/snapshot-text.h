@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "core/host-devices.h"
 #include "core/planner.h"
 
 /* A snapshot from text, without any file: for tests of the pure core. A line a function, as in
@@ -15,6 +16,8 @@
  *                  [manual=bound|released] [from=DRIVER] [driver=MANUAL DRIVER] [drift=N]
  *                  [autoprobe=ORIGINAL] [target=DRIVER] [target=DRIVER] [text=TEXT]
  *                  [hotplug] [other-config]; role= defaults to selected
+ *   host-devices                    there is a record of what the host needs
+ *   host-device PATH KIND id=h:h [subsystem=h:h] [serial=HEX16] what WHAT…   and this is in it
  *   request [stage=S] [may-unbind] [prune] [hotplugged=ADDRESS]… [only-claim=NAME]
  *           [only-function=ADDRESS] [bind=ADDRESS] [release=ADDRESS]
  * Underscores in vendor=, model=, slot= and text= stand for blanks. A mistake aborts the test. */
@@ -25,6 +28,7 @@ typedef struct TextMachine {
         PciAddress function;
         char *only_claims[2];
         ClaimSettings settings;
+        HostDevices *host_devices;
 } TextMachine;
 
 /* Records are decided under `config` unless they say other-config. */

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/host-devices.h"
+
+#include <errno.h>
+
+#include "util/array.h"
+#include "util/strings.h"
+
+int host_devices_new(HostDevices **ret)
+{
+        HostDevices *devices = calloc(1, sizeof(*devices));
+
+        if (!devices)
+                return -ENOMEM;
+        *ret = devices;
+        return 0;
+}
+
+HostDevices *host_devices_free(HostDevices *devices)
+{
+        if (!devices)
+                return NULL;
+        for (size_t i = 0; i < devices->n_items; i++) {
+                free(devices->items[i].path);
+                free(devices->items[i].serial);
+                free(devices->items[i].what);
+        }
+        free(devices->items);
+        free(devices);
+        return NULL;
+}
+
+static int add_item(HostDevices *devices, const Device *device, const char *what, HostDevice **ret)
+{
+        HostDevice item = { .address = device->address, .vendor = device->vendor,
+                            .device = device->device,
+                            .subsystem_vendor = device->subsystem_vendor,
+                            .subsystem_device = device->subsystem_device };
+        int r;
+
+        r = ARRAY_GROW(devices->items, devices->n_items);
+        if (r >= 0)
+                r = replace_string(&item.path, device->path);
+        if (r >= 0)
+                r = replace_string(&item.what, what);
+        if (r >= 0 && device->serial.known && !isempty(device->serial.text))
+                r = replace_string(&item.serial, device->serial.text);
+        if (r < 0) {
+                free(item.path);
+                free(item.what);
+                return r;
+        }
+        devices->items[devices->n_items] = item;
+        *ret = &devices->items[devices->n_items++];
+        return 0;
+}
+
+/* The list is not sorted while it is made, and the one that was added last is asked for most. */
+static HostDevice *find_last(HostDevices *devices, const char *path)
+{
+        for (size_t i = devices->n_items; i-- > 0;)
+                if (streq(devices->items[i].path, path))
+                        return &devices->items[i];
+        return NULL;
+}
+
+int host_devices_add(HostDevices *devices, const Device *device, InUse use, const char *what)
+{
+        HostDevice *item = find_last(devices, device->path);
+        int r;
+
+        if (!item)
+                r = add_item(devices, device, what, &item);
+        else if ((item->uses & ((2U << use) - 1)) == 0) /* a graver use than what is listed */
+                r = replace_string(&item->what, what);
+        else
+                r = 0;
+        if (r < 0)
+                return r;
+        item->uses |= 1U << use;
+        return 0;
+}
+
+static int compare_items(const void *a, const void *b)
+{
+        return strcmp(((const HostDevice *) a)->path, ((const HostDevice *) b)->path);
+}
+
+void host_devices_finish(HostDevices *devices)
+{
+        if (devices->n_items > 1)
+                qsort(devices->items, devices->n_items, sizeof(HostDevice), compare_items);
+}
+
+HostDevice *host_devices_find(const HostDevices *devices, const char *path)
+{
+        HostDevice key = { .path = (char *) path };
+
+        if (devices->n_items == 0)
+                return NULL;
+        return bsearch(&key, devices->items, devices->n_items, sizeof(HostDevice), compare_items);
+}
+
+static bool same_ids(const HostDevice *a, const HostDevice *b)
+{
+        return a->vendor == b->vendor && a->device == b->device &&
+               a->subsystem_vendor == b->subsystem_vendor &&
+               a->subsystem_device == b->subsystem_device;
+}
+
+bool host_devices_cover(const HostDevices *new, const HostDevices *old)
+{
+        for (size_t i = 0; i < old->n_items; i++) {
+                const HostDevice *before = &old->items[i];
+                const HostDevice *item = host_devices_find(new, before->path);
+
+                if (!item || !same_ids(item, before) || before->uses & ~item->uses ||
+                    (before->serial && !streq_null(before->serial, item->serial)))
+                        return false;
+        }
+        return true;
+}
+
+bool host_device_is(const HostDevice *item, const Device *device)
+{
+        if (item->vendor != device->vendor || item->device != device->device ||
+            item->subsystem_vendor != device->subsystem_vendor ||
+            item->subsystem_device != device->subsystem_device)
+                return false;
+        return !item->serial || !device->serial.known ||
+               streq_null(item->serial, device->serial.text);
+}
+
+int host_devices_locate(const HostDevices *devices, const Snapshot *snapshot, bool **ret)
+{
+        bool *in_place = calloc(devices->n_items + 1, sizeof(bool));
+
+        if (!in_place)
+                return -ENOMEM;
+        for (size_t i = 0; i < snapshot->n_devices; i++) {
+                const HostDevice *item = host_devices_find(devices, snapshot->devices[i].path);
+
+                if (item && host_device_is(item, &snapshot->devices[i]))
+                        in_place[item - devices->items] = true;
+        }
+        *ret = in_place;
+        return 0;
+}
+
+const HostDevice *host_devices_match(const HostDevices *devices, const bool *in_place,
+        const Device *device, unsigned allowed, bool *ret_moved)
+{
+        const HostDevice *here = host_devices_find(devices, device->path);
+
+        *ret_moved = false;
+        if (here && here->uses & ~allowed && host_device_is(here, device))
+                return here;
+        for (size_t i = 0; i < devices->n_items; i++) {
+                const HostDevice *item = &devices->items[i];
+
+                if (in_place[i] || !(item->uses & ~allowed) || !host_device_is(item, device))
+                        continue;
+                *ret_moved = true;
+                return item;
+        }
+        return NULL;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/snapshot.h"
+
+/* The record of what the host needs: which functions its guard would have refused while it ran, and
+ * those that its tables of file systems name. The early stages go by it, when nothing is mounted
+ * and no driver tells. */
+
+typedef struct HostDevice {
+        char *path; /* where it was, as Device.path; never NULL */
+        PciAddress address; /* its address then, for people */
+        uint16_t vendor, device, subsystem_vendor, subsystem_device;
+        char *serial; /* 16 lower-case hex digits; NULL: none, or not known */
+        unsigned uses; /* bits 1 << InUse, not 0 */
+        char *what; /* names the thing: "/dev/nvme1n1p2 is mounted on /srv"; never NULL */
+} HostDevice;
+
+typedef struct HostDevices {
+        HostDevice *items; /* sorted by path, each path once */
+        size_t n_items;
+} HostDevices;
+
+int host_devices_new(HostDevices **ret) _must_check_;
+HostDevices *host_devices_free(HostDevices *devices);
+DEFINE_CLEANUP(HostDevices, host_devices_free)
+#define _cleanup_host_devices_ _cleanup_(host_devices_freep)
+
+/* Notes one more use of a function of the machine, which is added if it is not there. Of several
+ * uses, `what` is said of the first in the order of InUse. The list is sorted by host_devices_finish(). Returns 0, -ENOMEM. */
+int host_devices_add(HostDevices *devices, const Device *device, InUse use, const char *what)
+        _must_check_;
+void host_devices_finish(HostDevices *devices);
+
+/* NULL: not listed. */
+HostDevice *host_devices_find(const HostDevices *devices, const char *path);
+
+/* Everything that is in `old` is in `new` too, with the same identity and at least the same
+ * uses. */
+bool host_devices_cover(const HostDevices *new, const HostDevices *old);
+
+/* Vendor, device and subsystem, and the serial number where both are known. */
+bool host_device_is(const HostDevice *item, const Device *device);
+
+/* Which of the items is where it was, and still what it was: an array of n_items that the caller
+ * frees. Returns 0, -ENOMEM. */
+int host_devices_locate(const HostDevices *devices, const Snapshot *snapshot, bool **ret)
+        _must_check_;
+
+/* The item that speaks against taking the function, uses in `allowed` (bits 1 << InUse) apart: it
+ * is listed, or (*ret_moved) has the identity of one that is not where it was. NULL: none. */
+const HostDevice *host_devices_match(const HostDevices *devices, const bool *in_place,
+        const Device *device, unsigned allowed, bool *ret_moved);

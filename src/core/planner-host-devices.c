@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+
+#include "core/planner-internal.h"
+#include "util/strings.h"
+
+/* The early stages cannot see what the host is going to need; they go by the record of what it
+ * needed before. At runtime everybody sees for himself. */
+
+/* Without a record the initramfs takes nothing that a host is likely to need: mass storage,
+ * network, USB, the screen of the firmware. A class may be all there is to see: nobody looked for
+ * boot_vga. */
+static bool may_be_needed(const Device *device)
+{
+        unsigned base = device->class_code >> 16, sub = device->class_code >> 8;
+
+        if (base == 0x01 || base == 0x02 || sub == 0x0c03)
+                return true;
+        return device->has_details ? device->boot_vga : sub == 0x0300;
+}
+
+static int defer(const MemberPlan *member, HostDeviceVerdict *ret)
+{
+        *ret = (HostDeviceVerdict){ .state = STATE_PENDING,
+                                    .reason = REASON_DEFERRED_TO_NEXT_STAGE };
+        return format_string(&ret->text,
+                "this initramfs has no record of what the host needs, so %s (class %04x) is left "
+                "to the boot service. Make the initramfs anew once the host runs.",
+                PCI_ADDRESS_TEXT(&member->device->address), member->device->class_code >> 8);
+}
+
+static int format_identity(const HostDevice *item, char **ret)
+{
+        return format_string(ret, "%04x:%04x:%04x:%04x%s%s", item->vendor, item->device,
+                item->subsystem_vendor, item->subsystem_device, item->serial ? " serial " : "",
+                item->serial ?: "");
+}
+
+static int refuse_listed(const MemberPlan *member, const HostDevice *item, const char *location,
+        HostDeviceVerdict *ret)
+{
+        *ret = (HostDeviceVerdict){ .state = STATE_REFUSED, .reason = REASON_HOST_DEVICE };
+        return format_string(&ret->text,
+                "the host needs %s (when it last ran: %s). If that is over, run \"vfio-bindctl "
+                "apply\" while it runs, or add Exclude=%s%s.",
+                PCI_ADDRESS_TEXT(&member->device->address), item->what,
+                PCI_ADDRESS_TEXT(&member->device->address), location);
+}
+
+static int refuse_moved(const MemberPlan *member, const HostDevice *item, const char *location,
+        HostDeviceVerdict *ret)
+{
+        _cleanup_free_ char *identity = NULL;
+        int r;
+
+        *ret = (HostDeviceVerdict){ .state = STATE_REFUSED, .reason = REASON_HOST_DEVICE_MOVED };
+        r = format_identity(item, &identity);
+        if (r < 0)
+                return r;
+        return format_string(&ret->text,
+                "%s may be what the host needs: hardware has moved, %s is not at %s (path=%s) any "
+                "more (when the host last ran: %s). If it is not, run \"vfio-bindctl apply\" "
+                "while the host runs, or add Exclude=%s%s.",
+                PCI_ADDRESS_TEXT(&member->device->address), identity,
+                PCI_ADDRESS_TEXT(&item->address), item->path, item->what,
+                PCI_ADDRESS_TEXT(&member->device->address), location);
+}
+
+int planner_judge_host_device(const Planning *planning, const MemberPlan *member,
+        const char *location, HostDeviceVerdict *ret)
+{
+        const HostDevices *devices = planning->snapshot->host_devices;
+        const HostDevice *item;
+        bool moved;
+
+        *ret = (HostDeviceVerdict){};
+        if (planning->request->stage == STAGE_RUNTIME)
+                return 0;
+        if (!devices)
+                return planning->request->stage == STAGE_INITRD && may_be_needed(member->device)
+                               ? defer(member, ret) : 0;
+        item = host_devices_match(devices, planning->host_devices_in_place, member->device,
+                planner_allowed_uses(member), &moved);
+        if (!item)
+                return 0;
+        return moved ? refuse_moved(member, item, location, ret)
+                     : refuse_listed(member, item, location, ret);
+}
