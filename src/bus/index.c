@@ -10,6 +10,13 @@ static void *allocate(size_t n, size_t size)
         return calloc(n > 0 ? n : 1, size);
 }
 
+/* bsearch(3) without a table: before the first scan there is none, and it must not be NULL. */
+static void *search(const void *key, const void *table, size_t n, size_t size,
+        int (*compare)(const void *key, const void *item))
+{
+        return n > 0 ? bsearch(key, table, n, size, compare) : NULL;
+}
+
 static int compare_numbers(int64_t a, int64_t b)
 {
         return a < b ? -1 : a > b;
@@ -22,7 +29,7 @@ static int compare_address_entry(const void *address, const void *entry)
 
 DeviceEntry *view_index_device(const ViewIndex *index, const PciAddress *address)
 {
-        return bsearch(address, index->devices, index->n_devices, sizeof(*index->devices),
+        return search(address, index->devices, index->n_devices, sizeof(*index->devices),
                 compare_address_entry);
 }
 
@@ -33,7 +40,7 @@ static int compare_number_group(const void *number, const void *group)
 
 GroupEntry *view_index_group(const ViewIndex *index, int64_t number)
 {
-        return bsearch(&number, index->groups, index->n_groups, sizeof(*index->groups),
+        return search(&number, index->groups, index->n_groups, sizeof(*index->groups),
                 compare_number_group);
 }
 
@@ -44,7 +51,7 @@ static int compare_name_claim(const void *name, const void *claim)
 
 ClaimEntry *view_index_claim(const ViewIndex *index, const char *name)
 {
-        ClaimEntry **found = bsearch(name, index->claims_by_name, index->n_claims,
+        ClaimEntry **found = search(name, index->claims_by_name, index->n_claims,
                 sizeof(*index->claims_by_name), compare_name_claim);
 
         return found ? *found : NULL;
@@ -57,7 +64,7 @@ static int compare_name_function(const void *name, const void *function)
 
 PhysicalFunctionEntry *view_index_physical_function(const ViewIndex *index, const char *name)
 {
-        PhysicalFunctionEntry **found = bsearch(name, index->physical_functions_by_name,
+        PhysicalFunctionEntry **found = search(name, index->physical_functions_by_name,
                 index->n_physical_functions, sizeof(*index->physical_functions_by_name),
                 compare_name_function);
 

@@ -10,11 +10,11 @@
 #include "util/io.h"
 #include "util/strings.h"
 
-/* Runs a fuzz target without libFuzzer: every file of a directory, then a fixed number of
- * mutations of them. The same everywhere: no clock, no random numbers of the system. */
+/* Runs a fuzz target without libFuzzer: every file of a directory (first argument), then a number
+ * (the second) of mutations of them. The same everywhere: no clock, no random numbers of the
+ * system. */
 
 #define INPUT_MAX 8192
-#define MUTATIONS 3000
 
 typedef struct Input {
         char *data;
@@ -140,12 +140,13 @@ int main(int argc, char **argv)
         static char buffer[INPUT_MAX];
         Corpus corpus = {.state = 20240229};
 
-        ASSERT_EQ(argc, 2);
+        ASSERT_EQ(argc, 3);
+        unsigned long n_mutations = strtoul(argv[2], NULL, 10);
         load_corpus(argv[1], &corpus);
         for (size_t i = 0; i < corpus.n_inputs; i++)
                 run_one(&corpus.inputs[i]);
 
-        for (unsigned i = 0; i < MUTATIONS; i++) {
+        for (unsigned long i = 0; i < n_mutations; i++) {
                 const Input *original = &corpus.inputs[i % corpus.n_inputs];
                 Input input = {.data = buffer, .size = original->size};
 
