@@ -202,13 +202,6 @@ static bool find_task(const void *userdata, uint64_t number, WorkerTask *ret)
         return false;
 }
 
-static void begin(Job *job)
-{
-        job->state = JOB_RUNNING;
-        job->deadline_usec = job_deadline(job, now_monotonic() + START_USEC);
-        worker_assign(&job->worker, job->number);
-}
-
 static int start(Executor *executor, Job *job)
 {
         int r;
@@ -217,7 +210,7 @@ static int start(Executor *executor, Job *job)
         if (r < 0)
                 return r;
         job->last_known = executor->last_number;
-        begin(job);
+        job_begin(job, START_USEC);
         r = watch(executor, job->worker.socket);
         if (r >= 0)
                 r = watch(executor, job->worker.pidfd);
@@ -243,7 +236,7 @@ static void receive(const Executor *executor, Job *job)
         next = find_queued(executor, job->last_known);
         job_pass_worker(job, next);
         if (next)
-                begin(next);
+                job_begin(next, START_USEC);
 }
 
 static unsigned count_running(const Executor *executor)
@@ -396,8 +389,8 @@ static uint64_t next_deadline(const Executor *executor)
             count_running(executor) < executor->options.max_workers)
                 next = executor->next_start_usec;
         for (const Job *job = executor->jobs; job; job = job->next)
-                if (job->state == JOB_RUNNING && job->deadline_usec < next)
-                        next = job->deadline_usec;
+                if (job->state == JOB_RUNNING && job->look_usec < next)
+                        next = job->look_usec;
         return next;
 }
 

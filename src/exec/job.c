@@ -76,16 +76,41 @@ uint64_t job_deadline(const Job *job, uint64_t started_usec)
                                                                 : USEC_INFINITY;
 }
 
-static void take_operation(Job *job, const ProgressOperation *operation)
+void job_begin(Job *job, uint64_t start_usec)
 {
         uint64_t now = now_monotonic();
 
-        job->operation = *operation;
+        job->state = JOB_RUNNING;
+        job->deadline_usec = job_deadline(job, now + start_usec);
+        job->look_usec = job_deadline(job, now);
+        worker_assign(&job->worker, job->number);
+}
+
+static void look_at_board(Job *job)
+{
+        ProgressOperation operation;
+        uint64_t now = now_monotonic();
+        int r;
+
+        if (!job->worker.board)
+                return;
+        if (job->look_usec <= now)
+                job->look_usec = job->deadline_usec;
+        r = progress_board_read(job->worker.board, &operation);
+        if (r < 0) {
+                /* killed while it wrote, so it may have come as far as that */
+                job->has_operation = job->operation.has_written = true;
+                return;
+        }
+        /* what it did for the job before is still there */
+        if (r == 0 || operation.task != job->number)
+                return;
+        job->operation = operation;
         job->has_operation = true;
         /* a clock of its own gives nobody more time */
         if (job->operation.started_usec > now)
                 job->operation.started_usec = now;
-        job->deadline_usec = job_deadline(job, job->operation.started_usec);
+        job->look_usec = job->deadline_usec = job_deadline(job, job->operation.started_usec);
 }
 
 static void take_member(Job *job, uint32_t index, const MemberReport *member)
@@ -122,9 +147,6 @@ static void take_physical_function(Job *job, const PhysicalFunctionReport *repor
 static void take_message(Job *job, const ProgressMessage *message)
 {
         switch (message->type) {
-        case PROGRESS_OPERATION:
-                take_operation(job, &message->operation);
-                break;
         case PROGRESS_MEMBER:
                 take_member(job, message->index, &message->member);
                 break;
@@ -141,6 +163,7 @@ static void take_message(Job *job, const ProgressMessage *message)
 
 void job_receive(Job *job)
 {
+        look_at_board(job);
         /* as much as fits into the socket's buffer: a worker gone mad cannot keep us here */
         for (unsigned i = 0; i < 1024 && job->worker.socket >= 0; i++) {
                 ProgressMessage message;
@@ -240,7 +263,7 @@ void job_pass_worker(Job *job, Job *next)
         }
         next->worker = job->worker;
         next->last_known = job->last_known;
-        job->worker.pidfd = job->worker.socket = -1;
+        job->worker = (Worker){ .pidfd = -1, .socket = -1 };
         job->state = JOB_FINISHED;
 }
 

@@ -24,7 +24,9 @@ struct Job {
         const GroupPlan *group; /* or */
         const PhysicalFunctionPlan *physical_function; /* both NULL once it is abandoned */
         uint64_t timeout_usec;
-        uint64_t deadline_usec; /* of the operation it is at; CLOCK_MONOTONIC */
+        /* CLOCK_MONOTONIC; of the operation it is at, or to begin with one */
+        uint64_t deadline_usec;
+        uint64_t look_usec; /* when to look what it is at: nobody is told of each operation */
         Worker worker;
         uint64_t last_known; /* the number of the last job that this worker knows of */
         bool was_given_up;
@@ -46,7 +48,10 @@ Job *job_free(Job *job);
 
 uint64_t job_deadline(const Job *job, uint64_t started_usec);
 
-/* Takes what the worker has said. */
+/* The worker is about to get it: it has `start_usec` to come to its first operation. */
+void job_begin(Job *job, uint64_t start_usec);
+
+/* Takes what the worker has said, and what it is at. */
 void job_receive(Job *job);
 
 /* The worker has ended: with its report, or without. Where it was killed, a second one is to finish

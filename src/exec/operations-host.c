@@ -60,13 +60,28 @@ static bool module_exists(const Host *host, const char *name)
         return fstatat(host->root, path, &status, 0) >= 0;
 }
 
-/* What the driver core already has needs no module, nor a module index in the initramfs. Other
- * back ends than type1 are enough: iommufd emulates it, POWER has one of its own. */
+/* Built in, it has no `initstate`; while it is being loaded, that says "coming" (show_initstate() in
+ * kernel/module/main.c). */
+static bool module_is_live(const Host *host, const char *name)
+{
+        char path[96], state[16];
+
+        if (!module_exists(host, name))
+                return false;
+        (void) snprintf(path, sizeof(path), "sys/module/%s/initstate", name);
+        if (read_attribute_at(host->root, path, state, sizeof(state)) < 0)
+                return true;
+        return startswith(state, "live");
+}
+
+/* What the driver core already has needs no module, nor a module index in the initramfs, and asking
+ * libkmod costs more than all the rest of a transaction. Other back ends than type1 are enough:
+ * iommufd emulates it, POWER has one of its own. */
 static int load_module(const Host *host, const char *name)
 {
         int r;
 
-        if (driver_exists(host, name))
+        if (driver_exists(host, name) || module_is_live(host, name))
                 return 0;
         r = modules_load(host, name);
         if (r < 0 && streq(name, "vfio_iommu_type1") &&

@@ -7,14 +7,13 @@
 
 #define PROGRESS_MAGIC UINT64_C(0x7666696f2d62646e)
 
-void progress_send(int fd, ProgressMessage *message, bool may_drop)
+void progress_send(int fd, ProgressMessage *message)
 {
-        int flags = MSG_NOSIGNAL | (may_drop ? MSG_DONTWAIT : 0);
         ssize_t n;
 
         message->magic = PROGRESS_MAGIC;
         do
-                n = send(fd, message, sizeof(*message), flags);
+                n = send(fd, message, sizeof(*message), MSG_NOSIGNAL);
         while (n < 0 && errno == EINTR);
 }
 
@@ -23,15 +22,10 @@ static bool outcome_is_valid(State state, Reason reason)
         return (unsigned) state < _STATE_MAX && (unsigned) reason < _REASON_MAX;
 }
 
-/* Texts get their NUL in any case; enums and flags are looked at as what they are in memory. */
+/* Texts get their NUL in any case; enums are looked at as what they are in memory. */
 static bool check(ProgressMessage *message)
 {
-        uint8_t flag;
-
         switch (message->type) {
-        case PROGRESS_OPERATION:
-                memcpy(&flag, &message->operation.has_written, 1);
-                return (unsigned) message->operation.type < _OPERATION_MAX && flag <= 1;
         case PROGRESS_MEMBER:
                 message->member.from[sizeof(message->member.from) - 1] = '\0';
                 message->member.to[sizeof(message->member.to) - 1] = '\0';

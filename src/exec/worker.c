@@ -110,11 +110,16 @@ static void redirect_standard_streams(const Operations *operations)
                 (void) close(null);
 }
 
+/* Setting the alarm clock anew for every operation would cost as much as many of them. */
+#define ALARM_SLACK_USEC (5 * USEC_PER_SEC)
+
 /* The operations table of a worker: says what it is about to do, and sets its own deadline. */
 typedef struct Reporter {
         const Operations *operations;
-        int socket;
+        ProgressBoard *board;
+        uint64_t task;
         uint64_t timeout_usec;
+        uint64_t alarm_usec; /* set the last time; 0: not at all */
         bool has_written;
 } Reporter;
 
@@ -130,22 +135,33 @@ static void set_alarm(uint64_t usec)
         (void) setitimer(ITIMER_REAL, &timer, NULL);
 }
 
+/* The parent, if there is one, comes first. */
+static void watch_over(Reporter *reporter, uint64_t now)
+{
+        uint64_t timeout = reporter->timeout_usec;
+        uint64_t slack = timeout < ALARM_SLACK_USEC ? timeout : ALARM_SLACK_USEC;
+
+        if (timeout >= USEC_INFINITY / 2 ||
+            (reporter->alarm_usec > 0 && now - reporter->alarm_usec < slack))
+                return;
+        set_alarm(timeout + slack + USEC_PER_SEC);
+        reporter->alarm_usec = now;
+}
+
 static int perform_reported(void *userdata, const Operation *operation, char **ret_text)
 {
         Reporter *reporter = userdata;
-        ProgressMessage message = { .type = PROGRESS_OPERATION };
+        uint64_t now = now_monotonic();
 
         reporter->has_written = reporter->has_written || operation_is_write(operation->type);
-        message.operation = (ProgressOperation){
+        progress_board_write(reporter->board, &(ProgressOperation){
+                .task = reporter->task,
                 .type = operation->type,
                 .address = operation->address,
-                .started_usec = now_monotonic(),
+                .started_usec = now,
                 .has_written = reporter->has_written,
-        };
-        progress_send(reporter->socket, &message, true);
-        /* the parent, if there is one, comes first */
-        if (reporter->timeout_usec < USEC_INFINITY / 2)
-                set_alarm(reporter->timeout_usec + USEC_PER_SEC);
+        });
+        watch_over(reporter, now);
         return reporter->operations->perform(reporter->operations->userdata, operation, ret_text);
 }
 
@@ -163,7 +179,7 @@ static int run_group(const WorkerTask *task, const Operations *operations, int s
         for (size_t i = 0; i < report.n_members; i++) {
                 message = (ProgressMessage){ .type = PROGRESS_MEMBER, .index = (uint32_t) i };
                 message.member = report.members[i];
-                progress_send(socket, &message, false);
+                progress_send(socket, &message);
         }
         message = (ProgressMessage){
                 .type = PROGRESS_GROUP,
@@ -171,7 +187,7 @@ static int run_group(const WorkerTask *task, const Operations *operations, int s
         };
         message.group = report;
         message.group.members = NULL;
-        progress_send(socket, &message, false);
+        progress_send(socket, &message);
         group_report_done(&report);
         return 0;
 }
@@ -186,7 +202,7 @@ static int run_physical_function(const WorkerTask *task, const Operations *opera
         if (r < 0)
                 return r;
         set_alarm(0);
-        progress_send(socket, &message, false);
+        progress_send(socket, &message);
         return 0;
 }
 
@@ -201,11 +217,12 @@ static bool receive_number(int socket, uint64_t *ret)
         return n == sizeof(*ret);
 }
 
-static int run_task(const WorkerTask *task, int socket)
+static int run_task(const WorkerTask *task, uint64_t number, int socket, ProgressBoard *board)
 {
         Reporter reporter = {
                 .operations = task->operations,
-                .socket = socket,
+                .board = board,
+                .task = number,
                 .timeout_usec = task->timeout_usec,
         };
         Operations operations = { .userdata = &reporter, .perform = perform_reported };
@@ -215,7 +232,7 @@ static int run_task(const WorkerTask *task, int socket)
 }
 
 static _Noreturn void worker_main(const Operations *operations, WorkerFind find,
-        const void *userdata, int socket)
+        const void *userdata, int socket, ProgressBoard *board)
 {
         WorkerTask task;
         uint64_t number;
@@ -226,7 +243,7 @@ static _Noreturn void worker_main(const Operations *operations, WorkerFind find,
         redirect_standard_streams(operations);
         reset_signals();
         while (receive_number(socket, &number))
-                if (!find(userdata, number, &task) || run_task(&task, socket) < 0)
+                if (!find(userdata, number, &task) || run_task(&task, number, socket, board) < 0)
                         _exit(EXIT_FAILURE);
         _exit(EXIT_SUCCESS);
 }
@@ -240,7 +257,7 @@ static int open_pidfd(pid_t pid)
 
 /* No handler of the parent may run in the child before the child has made its signals its own. */
 static pid_t fork_with_signals_blocked(const Operations *operations, WorkerFind find,
-        const void *userdata, const int sockets[static 2])
+        const void *userdata, int socket, ProgressBoard *board)
 {
         sigset_t all, before;
         pid_t pid;
@@ -249,7 +266,7 @@ static pid_t fork_with_signals_blocked(const Operations *operations, WorkerFind 
         (void) sigprocmask(SIG_BLOCK, &all, &before);
         pid = fork();
         if (pid == 0)
-                worker_main(operations, find, userdata, sockets[1]);
+                worker_main(operations, find, userdata, socket, board);
         if (pid < 0)
                 pid = -errno;
         (void) sigprocmask(SIG_SETMASK, &before, NULL);
@@ -258,13 +275,17 @@ static pid_t fork_with_signals_blocked(const Operations *operations, WorkerFind 
 
 int worker_start(const Operations *operations, WorkerFind find, const void *userdata, Worker *ret)
 {
+        _cleanup_(progress_board_freep) ProgressBoard *board = NULL;
         int sockets[2];
         pid_t pid;
-        int pidfd;
+        int pidfd, r;
 
+        r = progress_board_new(&board);
+        if (r < 0)
+                return r;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
                 return -errno;
-        pid = fork_with_signals_blocked(operations, find, userdata, sockets);
+        pid = fork_with_signals_blocked(operations, find, userdata, sockets[1], board);
         (void) close(sockets[1]);
         if (pid < 0) {
                 (void) close(sockets[0]);
@@ -278,7 +299,13 @@ int worker_start(const Operations *operations, WorkerFind find, const void *user
                 (void) waitpid(pid, NULL, 0);
                 return pidfd;
         }
-        *ret = (Worker){ .pid = pid, .pidfd = pidfd, .socket = sockets[0] };
+        progress_board_keep_from_children(board);
+        *ret = (Worker){
+                .pid = pid,
+                .pidfd = pidfd,
+                .socket = sockets[0],
+                .board = TAKE_POINTER(board),
+        };
         return 0;
 }
 
@@ -304,4 +331,5 @@ void worker_done(Worker *worker)
         close_descriptor(&worker->pidfd);
         close_descriptor(&worker->socket);
         worker->pidfd = worker->socket = -1;
+        worker->board = progress_board_free(worker->board);
 }

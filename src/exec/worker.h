@@ -3,13 +3,14 @@
 
 #include <sys/types.h>
 
+#include "exec/progress-board.h"
 #include "exec/transaction.h"
 
 /* A worker: a forked process that does one transaction after another, those that its parent names
  * by their numbers, tells of them (exec/progress.h), and ends when its parent has no more. It knows
  * what there was when it was forked. It belongs to nobody: it has a session of its own, finishes
  * what it began when its parent is gone, and ends by SIGALRM where a single operation takes longer
- * than it may and lets itself be interrupted. */
+ * than it may, by a second to six, and lets itself be interrupted. */
 
 typedef struct WorkerTask {
         const GroupPlan *group;                        /* or */
@@ -26,6 +27,7 @@ typedef struct Worker {
         pid_t pid;
         int pidfd;
         int socket; /* for progress_receive() */
+        ProgressBoard *board;
 } Worker;
 
 /* See executor_setup_process(). */
@@ -41,5 +43,5 @@ void worker_assign(const Worker *worker, uint64_t number);
 /* Has it ended? Reaps it then. */
 bool worker_has_ended(const Worker *worker);
 
-/* Closes the descriptors; the process, if it lives, goes on. */
+/* Closes the descriptors, unmaps the board; the process, if it lives, goes on. */
 void worker_done(Worker *worker);

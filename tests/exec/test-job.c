@@ -7,6 +7,7 @@
 #include "exec/job.h"
 #include "lib/test.h"
 #include "scenarios.h"
+#include "util/io.h"
 #include "util/strings.h"
 
 typedef struct Pair {
@@ -24,6 +25,8 @@ static void set_up(Pair *pair)
         ASSERT_TRUE(pair->job);
         ASSERT_OK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets));
         pair->job->worker.socket = sockets[0];
+        ASSERT_OK(progress_board_new(&pair->job->worker.board));
+        pair->job->number = 7;
         pair->worker = sockets[1];
 }
 
@@ -37,7 +40,7 @@ static void tear_down(Pair *pair)
 
 static void send_message(Pair *pair, ProgressMessage message)
 {
-        progress_send(pair->worker, &message, false);
+        progress_send(pair->worker, &message);
 }
 
 static ProgressMessage member_message(const Pair *pair, unsigned index)
@@ -218,33 +221,80 @@ static void test_closed(void)
 /* A clock of its own does not give the worker more time. */
 static void test_deadline(void)
 {
-        ProgressMessage message = { .type = PROGRESS_OPERATION };
         Pair pair = {};
 
         set_up(&pair);
-        message.operation = (ProgressOperation){
+        progress_board_write(pair.job->worker.board, &(ProgressOperation){
+                .task = pair.job->number,
                 .type = OPERATION_BIND,
                 .started_usec = USEC_INFINITY - 1,
-        };
-        send_message(&pair, message);
+        });
         job_receive(pair.job);
         ASSERT_TRUE(pair.job->has_operation);
         ASSERT_EQ(pair.job->deadline_usec - pair.job->operation.started_usec, 30 * USEC_PER_SEC);
+        ASSERT_EQ(pair.job->look_usec, pair.job->deadline_usec);
         tear_down(&pair);
 }
 
-/* A parent that does not read: the worker drops what it is at, and waits for nobody. */
-static void test_nobody_reads(void)
+/* Nobody is woken by what stands on the board, so it is looked at when the first operation could be
+ * overdue; a worker that has begun none by then has its time to start besides. */
+static void test_first_look(void)
 {
-        ProgressMessage message = { .type = PROGRESS_OPERATION };
+        uint64_t now = now_monotonic();
         Pair pair = {};
 
         set_up(&pair);
-        for (unsigned i = 0; i < 4096; i++)
-                progress_send(pair.worker, &message, true);
+        pair.job->timeout_usec = 0;
+        job_begin(pair.job, 10 * USEC_PER_SEC);
+        ASSERT_TRUE(pair.job->look_usec >= now && pair.job->look_usec <= now_monotonic());
+        job_receive(pair.job);
+        ASSERT_TRUE(!pair.job->has_operation);
+        ASSERT_EQ(pair.job->look_usec, pair.job->deadline_usec);
+        ASSERT_TRUE(pair.job->deadline_usec - now >= 10 * USEC_PER_SEC);
+        tear_down(&pair);
+}
+
+/* A worker that was given another job has the last one's operation on its board. */
+static void test_operation_of_another_task(void)
+{
+        Pair pair = {};
+
+        set_up(&pair);
+        progress_board_write(pair.job->worker.board, &(ProgressOperation){
+                .task = pair.job->number - 1,
+                .type = OPERATION_UNLOCK_GROUP,
+                .has_written = true,
+        });
+        job_receive(pair.job);
+        ASSERT_TRUE(!pair.job->has_operation);
+        tear_down(&pair);
+}
+
+/* What makes no sense counts as the worst: that something was changed. */
+static void test_damaged_board(void)
+{
+        Pair pair = {};
+
+        set_up(&pair);
+        progress_board_write(pair.job->worker.board, &(ProgressOperation){
+                .task = pair.job->number,
+                .type = _OPERATION_MAX,
+        });
+        job_receive(pair.job);
+        ASSERT_TRUE(pair.job->has_operation);
+        ASSERT_TRUE(pair.job->operation.has_written);
+        tear_down(&pair);
+}
+
+static void test_nobody_reads(void)
+{
+        ProgressMessage message = { .type = PROGRESS_GROUP };
+        Pair pair = {};
+
+        set_up(&pair);
         close(pair.job->worker.socket);
         pair.job->worker.socket = -1;
-        progress_send(pair.worker, &message, false);
+        progress_send(pair.worker, &message);
         tear_down(&pair);
 }
 
@@ -264,6 +314,9 @@ int main(void)
         test_no_magic();
         test_closed();
         test_deadline();
+        test_first_look();
+        test_operation_of_another_task();
+        test_damaged_board();
         test_nobody_reads();
         return 0;
 }
