@@ -23,14 +23,7 @@ static int get_name(Sink *sink, _unused_ const ViewIndex *index, const Entry *en
 
 static int get_source(Sink *sink, _unused_ const ViewIndex *index, const Entry *entry)
 {
-        const Location *location = &claim_of(entry)->claim->location;
-        int r = sink_open_struct(sink, "su");
-
-        if (r >= 0)
-                r = sink_string(sink, location->file);
-        if (r >= 0)
-                r = sink_unsigned(sink, location->line);
-        return r < 0 ? r : sink_close(sink);
+        return sink_location(sink, &claim_of(entry)->claim->location);
 }
 
 static int get_selectors(Sink *sink, _unused_ const ViewIndex *index, const Entry *entry)
@@ -79,27 +72,7 @@ static int get_allow_in_use(Sink *sink, _unused_ const ViewIndex *index, const E
 
 static int get_state(Sink *sink, _unused_ const ViewIndex *index, const Entry *entry)
 {
-        const Claim *claim = claim_of(entry)->claim;
-        const ClaimPlan *plan = plan_of(entry);
-
-        if (claim->has_error)
-                return sink_string(sink, "error");
-        if (!claim->enabled || claim->is_skipped)
-                return sink_string(sink, "disabled");
-        if (plan->absent)
-                return sink_string(sink, "absent");
-        if (plan->partial)
-                return sink_string(sink, "partial");
-        switch (plan->state) {
-        case STATE_UNCLAIMED:
-        case STATE_BINDING:
-        case STATE_RELEASING:
-                return sink_string(sink, state_to_string(STATE_PENDING));
-        case STATE_DETACHED:
-                return sink_string(sink, state_to_string(STATE_BOUND));
-        default:
-                return sink_string(sink, state_to_string(plan->state));
-        }
+        return sink_string(sink, claim_plan_state(plan_of(entry)));
 }
 
 static int get_reason(Sink *sink, _unused_ const ViewIndex *index, const Entry *entry)
@@ -114,12 +87,7 @@ static int get_reason_text(Sink *sink, _unused_ const ViewIndex *index, const En
 
 static int get_devices(Sink *sink, _unused_ const ViewIndex *index, const Entry *entry)
 {
-        const ClaimEntry *claim = claim_of(entry);
-        int r = sink_open_array(sink, "o");
-
-        for (size_t i = 0; r >= 0 && i < claim->n_devices; i++)
-                r = sink_device_path(sink, &claim->devices[i]->device->address);
-        return r < 0 ? r : sink_close(sink);
+        return sink_devices(sink, claim_of(entry)->devices, claim_of(entry)->n_devices);
 }
 
 static int get_groups(Sink *sink, _unused_ const ViewIndex *index, const Entry *entry)
@@ -147,16 +115,6 @@ static const BusProperty properties[] = {
         { "Groups", "ao", get_groups },
 };
 
-static size_t count(const ViewIndex *index)
-{
-        return index->n_claims;
-}
-
-static Entry *at(const ViewIndex *index, size_t i)
-{
-        return &index->claims[i].entry;
-}
-
 static char *path(const Entry *entry, char text[static BUS_PATH_MAX])
 {
         return path_of_name(BUS_PREFIX_CLAIM, claim_of(entry)->claim->name, text);
@@ -171,19 +129,12 @@ static Entry *find(const ViewIndex *index, const char *label)
         return (Entry *) view_index_claim(index, name);
 }
 
-static Entry *counterpart(const ViewIndex *index, const Entry *entry)
-{
-        return (Entry *) view_index_claim(index, claim_of(entry)->claim->name);
-}
-
 const BusInterface bus_claim_interface = {
         .name = BUS_INTERFACE_CLAIM,
         .prefix = BUS_PREFIX_CLAIM,
         .properties = properties,
         .n_properties = ELEMENTSOF(properties),
-        .count = count,
-        .at = at,
+        BUS_ENTRIES(claims),
         .path = path,
         .find = find,
-        .counterpart = counterpart,
 };

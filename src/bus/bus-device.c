@@ -323,16 +323,6 @@ static const BusMethod methods[] = {
         { "Release", "a{sv}", "", SD_BUS_PARAM(options), handle_release },
 };
 
-static size_t count(const ViewIndex *index)
-{
-        return index->n_devices;
-}
-
-static Entry *at(const ViewIndex *index, size_t i)
-{
-        return &index->devices[i].entry;
-}
-
 static char *path(const Entry *entry, char text[static BUS_PATH_MAX])
 {
         return path_of_device(&device_of(entry)->address, text);
@@ -345,11 +335,6 @@ static Entry *find(const ViewIndex *index, const char *label)
         if (path_parse_device(label, &address) < 0)
                 return NULL;
         return (Entry *) view_index_device(index, &address);
-}
-
-static Entry *counterpart(const ViewIndex *index, const Entry *entry)
-{
-        return (Entry *) view_index_device(index, &device_of(entry)->address);
 }
 
 /* A card that was replaced between two looks has another sysfs directory. */
@@ -365,10 +350,8 @@ const BusInterface bus_device_interface = {
         .n_methods = ELEMENTSOF(methods),
         .properties = properties,
         .n_properties = ELEMENTSOF(properties),
-        .count = count,
-        .at = at,
+        BUS_ENTRIES(devices),
         .path = path,
         .find = find,
-        .counterpart = counterpart,
         .same = same,
 };

@@ -20,12 +20,7 @@ static int get_number(Sink *sink, _unused_ const ViewIndex *index, const Entry *
 
 static int get_devices(Sink *sink, _unused_ const ViewIndex *index, const Entry *entry)
 {
-        const GroupEntry *group = group_of(entry);
-        int r = sink_open_array(sink, "o");
-
-        for (size_t i = 0; r >= 0 && i < group->n_members; i++)
-                r = sink_device_path(sink, &group->members[i]->device->address);
-        return r < 0 ? r : sink_close(sink);
+        return sink_devices(sink, group_of(entry)->members, group_of(entry)->n_members);
 }
 
 static int get_viable(Sink *sink, _unused_ const ViewIndex *index, const Entry *entry)
@@ -127,16 +122,6 @@ static const BusMethod methods[] = {
         { "ListHolders", "", "a(usss)", SD_BUS_PARAM(holders), handle_list_holders },
 };
 
-static size_t count(const ViewIndex *index)
-{
-        return index->n_groups;
-}
-
-static Entry *at(const ViewIndex *index, size_t i)
-{
-        return &index->groups[i].entry;
-}
-
 static char *path(const Entry *entry, char text[static BUS_PATH_MAX])
 {
         return path_of_group(group_of(entry)->number, text);
@@ -151,11 +136,6 @@ static Entry *find(const ViewIndex *index, const char *label)
         return (Entry *) view_index_group(index, number);
 }
 
-static Entry *counterpart(const ViewIndex *index, const Entry *entry)
-{
-        return (Entry *) view_index_group(index, group_of(entry)->number);
-}
-
 const BusInterface bus_group_interface = {
         .name = BUS_INTERFACE_GROUP,
         .prefix = BUS_PREFIX_GROUP,
@@ -163,9 +143,7 @@ const BusInterface bus_group_interface = {
         .n_methods = ELEMENTSOF(methods),
         .properties = properties,
         .n_properties = ELEMENTSOF(properties),
-        .count = count,
-        .at = at,
+        BUS_ENTRIES(groups),
         .path = path,
         .find = find,
-        .counterpart = counterpart,
 };

@@ -362,24 +362,9 @@ static const BusMethod methods[] = {
                 handle_release_device },
 };
 
-static size_t count(_unused_ const ViewIndex *index)
-{
-        return 1;
-}
-
-static Entry *at(const ViewIndex *index, _unused_ size_t i)
-{
-        return (Entry *) &index->manager;
-}
-
 static char *path(_unused_ const Entry *entry, char text[static BUS_PATH_MAX])
 {
         return strcpy(text, BUS_ROOT);
-}
-
-static Entry *counterpart(const ViewIndex *index, _unused_ const Entry *entry)
-{
-        return (Entry *) &index->manager;
 }
 
 const BusInterface bus_manager_interface = {
@@ -388,8 +373,5 @@ const BusInterface bus_manager_interface = {
         .n_methods = ELEMENTSOF(methods),
         .properties = properties,
         .n_properties = ELEMENTSOF(properties),
-        .count = count,
-        .at = at,
         .path = path,
-        .counterpart = counterpart,
 };

@@ -17,14 +17,7 @@ static int get_name(Sink *sink, _unused_ const ViewIndex *index, const Entry *en
 
 static int get_source(Sink *sink, _unused_ const ViewIndex *index, const Entry *entry)
 {
-        const Location *location = &function_of(entry)->section->location;
-        int r = sink_open_struct(sink, "su");
-
-        if (r >= 0)
-                r = sink_string(sink, location->file);
-        if (r >= 0)
-                r = sink_unsigned(sink, location->line);
-        return r < 0 ? r : sink_close(sink);
+        return sink_location(sink, &function_of(entry)->section->location);
 }
 
 static int get_device(Sink *sink, _unused_ const ViewIndex *index, const Entry *entry)
@@ -66,11 +59,8 @@ static int get_virtual_functions(Sink *sink, _unused_ const ViewIndex *index,
         const Entry *entry)
 {
         const PhysicalFunctionEntry *function = function_of(entry);
-        int r = sink_open_array(sink, "o");
 
-        for (size_t i = 0; r >= 0 && i < function->n_virtual_functions; i++)
-                r = sink_device_path(sink, &function->virtual_functions[i]->device->address);
-        return r < 0 ? r : sink_close(sink);
+        return sink_devices(sink, function->virtual_functions, function->n_virtual_functions);
 }
 
 static int get_state(Sink *sink, _unused_ const ViewIndex *index, const Entry *entry)
@@ -111,16 +101,6 @@ static const BusProperty properties[] = {
         { "ReasonText", "s", get_reason_text },
 };
 
-static size_t count(const ViewIndex *index)
-{
-        return index->n_physical_functions;
-}
-
-static Entry *at(const ViewIndex *index, size_t i)
-{
-        return &index->physical_functions[i].entry;
-}
-
 static char *path(const Entry *entry, char text[static BUS_PATH_MAX])
 {
         return path_of_name(BUS_PREFIX_PHYSICAL_FUNCTION, function_of(entry)->section->name,
@@ -136,19 +116,12 @@ static Entry *find(const ViewIndex *index, const char *label)
         return (Entry *) view_index_physical_function(index, name);
 }
 
-static Entry *counterpart(const ViewIndex *index, const Entry *entry)
-{
-        return (Entry *) view_index_physical_function(index, function_of(entry)->section->name);
-}
-
 const BusInterface bus_physical_function_interface = {
         .name = BUS_INTERFACE_PHYSICAL_FUNCTION,
         .prefix = BUS_PREFIX_PHYSICAL_FUNCTION,
         .properties = properties,
         .n_properties = ELEMENTSOF(properties),
-        .count = count,
-        .at = at,
+        BUS_ENTRIES(physical_functions),
         .path = path,
         .find = find,
-        .counterpart = counterpart,
 };

@@ -42,6 +42,51 @@ struct ObjectTree {
         size_t n_slots;
 };
 
+int sink_devices(Sink *sink, DeviceEntry *const *devices, size_t n)
+{
+        int r = sink_open_array(sink, "o");
+
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = sink_device_path(sink, &devices[i]->device->address);
+        return r < 0 ? r : sink_close(sink);
+}
+
+int sink_location(Sink *sink, const Location *location)
+{
+        int r = sink_open_struct(sink, "su");
+
+        if (r >= 0)
+                r = sink_string(sink, location->file);
+        if (r >= 0)
+                r = sink_unsigned(sink, location->line);
+        return r < 0 ? r : sink_close(sink);
+}
+
+size_t bus_count(const BusInterface *interface, const ViewIndex *index)
+{
+        if (!interface->prefix)
+                return 1;
+        return *(const size_t *) ((const char *) index + interface->n_entries);
+}
+
+Entry *bus_at(const BusInterface *interface, const ViewIndex *index, size_t i)
+{
+        if (!interface->prefix)
+                return (Entry *) &index->manager;
+        char *first = *(char *const *) ((const char *) index + interface->entries);
+        return (Entry *) (first + i * interface->entry_size);
+}
+
+Entry *bus_counterpart(const BusInterface *interface, const ViewIndex *index, const Entry *entry)
+{
+        char path[BUS_PATH_MAX];
+
+        if (!interface->prefix)
+                return (Entry *) &index->manager;
+        const char *label = path_label(interface->path(entry, path), interface->prefix);
+        return label ? interface->find(index, label) : NULL;
+}
+
 static const Entry *cursor_entry(const Cursor *cursor)
 {
         return cursor->interface->prefix ? cursor->entry : &(*cursor->tree->index)->manager;
@@ -94,7 +139,7 @@ static int enumerate_objects(_unused_ sd_bus *connection, _unused_ const char *p
 {
         const Cursor *cursor = userdata;
         const ViewIndex *index = *cursor->tree->index;
-        size_t n = cursor->interface->count(index);
+        size_t n = bus_count(cursor->interface, index);
         _cleanup_string_list_ char **paths = calloc(n + 1, sizeof(*paths));
 
         if (!paths)
@@ -102,7 +147,7 @@ static int enumerate_objects(_unused_ sd_bus *connection, _unused_ const char *p
         for (size_t i = 0; i < n; i++) {
                 char path[BUS_PATH_MAX];
 
-                cursor->interface->path(cursor->interface->at(index, i), path);
+                cursor->interface->path(bus_at(cursor->interface, index, i), path);
                 paths[i] = strdup(path);
                 if (!paths[i])
                         return -ENOMEM;

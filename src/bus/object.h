@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stddef.h>
 #include <stdio.h>
 
 #include "bus/index.h"
@@ -19,6 +20,10 @@ typedef struct BusProperty {
         int (*get)(Sink *sink, const ViewIndex *index, const Entry *entry);
         bool is_constant; /* for the object's life; else changes are announced with the value */
 } BusProperty;
+
+/* What objects of several kinds have: the devices, as ao, and where it was written, as (su). */
+int sink_devices(Sink *sink, DeviceEntry *const *devices, size_t n) _must_check_;
+int sink_location(Sink *sink, const Location *location) _must_check_;
 
 /* What a handler may use; the entry is valid until the handler returns, never longer. */
 typedef struct BusCall {
@@ -47,17 +52,24 @@ typedef struct BusInterface {
         const BusProperty *properties;
         size_t n_properties;
 
-        /* All objects, in order. */
-        size_t (*count)(const ViewIndex *index);
-        Entry *(*at)(const ViewIndex *index, size_t i);
+        /* Where an index has them all, in order: see BUS_ENTRIES(). Not without a prefix. */
+        size_t entries, n_entries, entry_size;
         char *(*path)(const Entry *entry, char text[static BUS_PATH_MAX]);
         /* The object with this label, or NULL. NULL where there is no prefix. */
         Entry *(*find)(const ViewIndex *index, const char *label);
-        /* The object that has the same path in another index, or NULL. */
-        Entry *(*counterpart)(const ViewIndex *index, const Entry *entry);
         /* Are two objects of the same path, in two views, the same thing? NULL: always. */
         bool (*same)(const Entry *old, const Entry *new);
 } BusInterface;
+
+/* Objects that are the array `member` of ViewIndex, which has n_`member` of them. */
+#define BUS_ENTRIES(member)                                                                        \
+        .entries = offsetof(ViewIndex, member), .n_entries = offsetof(ViewIndex, n_##member),      \
+        .entry_size = sizeof(*((ViewIndex *) NULL)->member)
+
+size_t bus_count(const BusInterface *interface, const ViewIndex *index);
+Entry *bus_at(const BusInterface *interface, const ViewIndex *index, size_t i);
+/* The object that has the same path in another index, or NULL. */
+Entry *bus_counterpart(const BusInterface *interface, const ViewIndex *index, const Entry *entry);
 
 /* In the order in which changes are announced. */
 extern const BusInterface bus_group_interface;

@@ -50,9 +50,9 @@ static int announce_added(sd_bus *connection, const BusInterface *interface,
 {
         int r = 0;
 
-        for (size_t i = 0; r >= 0 && i < interface->count(new); i++) {
-                const Entry *now = interface->at(new, i);
-                const Entry *before = interface->counterpart(old, now);
+        for (size_t i = 0; r >= 0 && i < bus_count(interface, new); i++) {
+                const Entry *now = bus_at(interface, new, i);
+                const Entry *before = bus_counterpart(interface, old, now);
 
                 if (before && is_same(interface, before, now))
                         continue;
@@ -69,10 +69,10 @@ static int announce_removed(sd_bus *connection, const BusInterface *interface,
 {
         int r = 0;
 
-        for (size_t i = 0; r >= 0 && i < interface->count(old); i++) {
-                const Entry *before = interface->at(old, i);
+        for (size_t i = 0; r >= 0 && i < bus_count(interface, old); i++) {
+                const Entry *before = bus_at(interface, old, i);
 
-                if (!interface->counterpart(new, before))
+                if (!bus_counterpart(interface, new, before))
                         r = emit_removed(connection, interface, before);
         }
         return r;
@@ -116,9 +116,9 @@ static int announce_object(sd_bus *connection, const BusInterface *interface,
 static int announce_changed(sd_bus *connection, const BusInterface *interface,
         const ViewIndex *old, const ViewIndex *new)
 {
-        for (size_t i = 0; i < interface->count(new); i++) {
-                Entry *now = interface->at(new, i);
-                Entry *before = interface->counterpart(old, now);
+        for (size_t i = 0; i < bus_count(interface, new); i++) {
+                Entry *now = bus_at(interface, new, i);
+                Entry *before = bus_counterpart(interface, old, now);
                 int r;
 
                 if (!before || !is_same(interface, before, now))

@@ -122,8 +122,8 @@ static const char *pick_path(Scene *scene, const BusInterface *interface, char *
         if (pick < ELEMENTSOF(others))
                 return others[pick];
         ASSERT_OK(view_index_new(scene->fixture.manager.view, &index));
-        size_t n = interface->count(index);
-        return n > 0 ? interface->path(interface->at(index, pick % n), path) : BUS_ROOT;
+        size_t n = bus_count(interface, index);
+        return n > 0 ? interface->path(bus_at(interface, index, pick % n), path) : BUS_ROOT;
 }
 
 static sd_bus_message *new_call(
