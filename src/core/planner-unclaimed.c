@@ -170,6 +170,17 @@ static bool wants_host_driver(const Planning *planning, const MemberPlan *member
         return !section || !section->leave_host_vfs;
 }
 
+/* Its driver was bound under an override of that name, which has to go; that was cut off, or left to
+ * the kernel. */
+static bool is_half_given(const Device *device)
+{
+        const DeviceRecord *record = device->record;
+
+        return device->is_virtual_function && record && record->has_original &&
+               !record->original_driver && record->provenance == PROVENANCE_NONE &&
+               record->manual == MANUAL_NONE && !driver_is_vfio(device->driver);
+}
+
 static void decide_member(const Planning *planning, MemberPlan *member)
 {
         const Device *device = member->device;
@@ -187,6 +198,9 @@ static void decide_member(const Planning *planning, MemberPlan *member)
                 member->reason = REASON_EXCLUDED;
         } else if (device_recorded_manual(device) == MANUAL_RELEASED) {
                 member->state = STATE_RELEASED;
+        } else if (member->role == ROLE_NONE && member->reason == REASON_NONE &&
+                   is_half_given(device)) {
+                member->action = ACTION_PROBE_HOST;
         } else if (member->role == ROLE_NONE && member->reason == REASON_NONE &&
                    wants_host_driver(planning, member)) {
                 if (was_probed_in_vain(planning, device)) {

@@ -139,24 +139,36 @@ static bool turn_autoprobe_off(Work *work)
         return work->report->autoprobe_off;
 }
 
+/* Whoever turns it off from now on is not us. What else the record says of the PF stays. */
+static int forget_autoprobe(Work *work)
+{
+        DeviceRecord record = *work->previous;
+        int r;
+
+        record.original_autoprobe = NULL;
+        if (record.original_power_control)
+                return perform(work, OPERATION_REPLACE_ORIGINAL, NULL, &record, NULL);
+
+        r = perform(work, OPERATION_REMOVE_RECORD, NULL, NULL, NULL);
+        if (r >= 0 && (record.provenance != PROVENANCE_NONE || record.manual != MANUAL_NONE))
+                return perform(work, OPERATION_SAVE_RECORD, NULL, &record, NULL);
+        if (r >= 0)
+                work->previous = device_record_free(work->previous);
+        return r;
+}
+
 static bool restore_autoprobe(Work *work)
 {
         const DeviceRecord *record = work->previous;
+        int r;
 
         if (!record || !record->original_autoprobe)
                 return true;
         if (!write_autoprobe(work, record->original_autoprobe))
                 return false;
         work->report->autoprobe_restored = true;
-        /* the record of a PF that nothing else was done to */
-        if (record->provenance == PROVENANCE_NONE && record->manual == MANUAL_NONE) {
-                int r = perform(work, OPERATION_REMOVE_RECORD, NULL, NULL, NULL);
-
-                if (r < 0)
-                        return stop_operation(work, OPERATION_REMOVE_RECORD, r);
-                work->previous = device_record_free(work->previous);
-        }
-        return true;
+        r = forget_autoprobe(work);
+        return r < 0 ? stop_operation(work, OPERATION_REMOVE_RECORD, r) : true;
 }
 
 static bool read_num_vfs(Work *work, uint64_t *ret)

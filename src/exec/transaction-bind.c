@@ -135,14 +135,8 @@ static bool unbind_members(Transaction *transaction)
                         transaction->node_secured = true;
                 }
                 r = member_unbind(transaction, member);
-                if (r == -EBUSY)
-                        return transaction_stop(transaction, member, STATE_FAILED,
-                                REASON_BIND_RACED, r, "Another program has moved it to %s "
-                                "meanwhile. Find out which one, then run \"vfio-bindctl apply\"",
-                                member->driver);
                 if (r < 0)
-                        return transaction_stop_operation(transaction, member, OPERATION_UNBIND,
-                                r);
+                        return transaction_stop_unbind(transaction, member, r);
         }
         return true;
 }
@@ -199,8 +193,9 @@ static bool handle_bind_error(Transaction *transaction, Member *member, int erro
         const char *target = member->plan->target;
         int r;
 
-        if (error == -EAGAIN) {
-                /* -EPROBE_DEFER: the driver core tries it again */
+        if (error == -EAGAIN && member->plan->fresh) {
+                /* -EPROBE_DEFER: the driver core tries it again. What had a driver does not wait
+                 * for that without one: its group would be half here and half there. */
                 member->attached_later = true;
                 return true;
         }

@@ -31,6 +31,7 @@ typedef struct Member {
         Provenance provenance;
         bool saved_original;  /* by this transaction */
         bool original_is_wrong; /* saved by one that was cut off: to be replaced */
+        char open_by[128];    /* "", or who has its group open and so kept us from a step */
         bool touched;         /* a write was tried: undoing has something to look at */
         bool attached_later;  /* the kernel attaches it by itself */
         bool lost;            /* a hold that came too late */
@@ -79,7 +80,13 @@ int member_read_driver(const Transaction *transaction, Member *member) _must_che
 /* Writes the override unless it is that already. */
 int member_write_override(const Transaction *transaction, Member *member, const char *override)
         _must_check_;
+/* Is its group closed at this moment? Returns 0, -EBUSY: open_by says who has it open; -ENODEV, or
+ * another errno where that cannot be told. */
+int member_check_closed(const Transaction *transaction, Member *member) _must_check_;
+/* -EBUSY: somebody has its vfio device open (open_by), or has moved it to another driver. */
 int member_unbind(const Transaction *transaction, Member *member) _must_check_;
+/* For an unbind that failed: an open device is refused, not failed. */
+bool transaction_stop_unbind(Transaction *transaction, const Member *member, int error);
 int member_bind(const Transaction *transaction, Member *member, const char *driver) _must_check_;
 /* The guard's second look; a refusal is the cause. */
 bool member_check_guard(Transaction *transaction, Member *member);
@@ -113,6 +120,8 @@ int member_put_back(Transaction *transaction, Member *member, const char *driver
         const char *override, const char *power_control) _must_check_;
 
 /* transaction-record.c */
+/* A physical function's original that says only what the automatic probing of its VFs was. */
+bool record_is_for_autoprobe_alone(const DeviceRecord *record);
 bool transaction_load_records(Transaction *transaction);
 /* Where a transaction was cut off in the middle, the record says how the member was before it;
  * an original that it saved is this transaction's now. */

@@ -38,14 +38,18 @@ bool transaction_load_records(Transaction *transaction)
                 };
                 int r;
 
-                if (member->plan->action == ACTION_PROBE_HOST)
-                        continue;
                 r = operations->perform(operations->userdata, &operation, NULL);
                 if (r < 0)
                         return transaction_stop_operation(transaction, member,
                                 OPERATION_LOAD_RECORD, r);
         }
         return true;
+}
+
+/* power/control, which every function has, is in every other original. */
+bool record_is_for_autoprobe_alone(const DeviceRecord *record)
+{
+        return record->original_autoprobe && !record->original_power_control;
 }
 
 /* An original is removed when what it is of was put back. One beside an outcome that left nothing
@@ -57,7 +61,7 @@ static bool taking_was_cut_off(const Member *member)
 
         if (member->plan->action != ACTION_BIND && member->plan->action != ACTION_DETACH)
                 return false;
-        if (!record->has_original || record->original_autoprobe)
+        if (!record->has_original || record_is_for_autoprobe_alone(record))
                 return false;
         if (record->state == STATE_PENDING)
                 return record->original_driver;
@@ -112,7 +116,7 @@ void member_resume(Member *member)
 /* A transaction was cut off after the original was recorded. */
 static Provenance provenance_of_original(const DeviceRecord *record)
 {
-        if (!record->original_driver)
+        if (!record->original_driver || record_is_for_autoprobe_alone(record))
                 return PROVENANCE_UNKNOWN;
         return driver_is_vfio(record->original_driver) ? PROVENANCE_ADOPTED : PROVENANCE_TAKEN;
 }
@@ -147,15 +151,19 @@ static DeviceRecord original_of(const Member *member)
                 .original_driver = member->found_driver[0] ? (char *) member->found_driver : NULL,
                 .original_override = (char *) member->found_override,
                 .original_power_control = (char *) member->found_power_control,
+                .original_autoprobe = member->previous ? member->previous->original_autoprobe
+                                                       : NULL,
         };
 }
 
 static bool save_original(Transaction *transaction, Member *member)
 {
         DeviceRecord record = original_of(member);
+        bool exists = member->previous && member->previous->has_original;
         int r;
 
-        r = perform_with_record(transaction, member, OPERATION_SAVE_ORIGINAL, &record);
+        r = perform_with_record(transaction, member,
+                exists ? OPERATION_REPLACE_ORIGINAL : OPERATION_SAVE_ORIGINAL, &record);
         if (r == -EEXIST)
                 return true;
         member->saved_original = true; /* a failed one too may be there */
@@ -166,12 +174,15 @@ static bool save_original(Transaction *transaction, Member *member)
 
 static bool wants_original(const Member *member)
 {
-        if (member->previous && member->previous->has_original)
+        if (member->previous && member->previous->has_original &&
+            !record_is_for_autoprobe_alone(member->previous))
                 return false;
 
         switch (member->plan->action) {
         case ACTION_HOLD:
                 return !member->driver[0];
+        case ACTION_PROBE_HOST:
+                return !member->driver[0] && member->host_drivers;
         case ACTION_BIND:
         case ACTION_DETACH:
         case ACTION_ADOPT:
@@ -272,20 +283,40 @@ static bool outcome_is_kept(const Transaction *transaction, const Member *member
         }
 }
 
+/* Nothing of the function is ours any more; what automatic probing of a PF's VFs was stays known
+ * for as long as it is off by our doing. */
+static int forget_original(const Transaction *transaction, const Member *member)
+{
+        DeviceRecord record = {
+                .has_original = true,
+                .original_driver = member->driver[0] ? (char *) member->driver : NULL,
+                .original_autoprobe = member->previous ? member->previous->original_autoprobe
+                                                       : NULL,
+        };
+
+        if (!record.original_autoprobe)
+                return perform_with_record(transaction, member, OPERATION_REMOVE_RECORD, NULL);
+        return perform_with_record(transaction, member, OPERATION_REPLACE_ORIGINAL, &record);
+}
+
 static int save_member(const Transaction *transaction, const Member *member)
 {
         DeviceRecord record = new_record(transaction, member);
         bool released = member->state == STATE_RELEASED;
         bool undone = member->saved_original && !holds_it_now(member);
+        bool keeps_autoprobe = member->previous && member->previous->original_autoprobe;
         int r;
 
         if (released || undone) {
-                r = perform_with_record(transaction, member, OPERATION_REMOVE_RECORD, NULL);
+                r = forget_original(transaction, member);
                 if (r < 0)
                         return r;
         }
-        if (released && member->plan->manual != MANUAL_RELEASED)
-                return 0;
+        if (released && member->plan->manual != MANUAL_RELEASED) {
+                if (!keeps_autoprobe)
+                        return 0;
+                record = (DeviceRecord){};
+        }
         return perform_with_record(transaction, member, OPERATION_SAVE_RECORD, &record);
 }
 

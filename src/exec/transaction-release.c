@@ -183,8 +183,7 @@ static bool unbind_members(Transaction *transaction)
                         continue;
                 r = member_unbind(transaction, member);
                 if (r < 0)
-                        return transaction_stop_operation(transaction, member, OPERATION_UNBIND,
-                                r);
+                        return transaction_stop_unbind(transaction, member, r);
         }
         return true;
 }
@@ -199,7 +198,8 @@ static void put_back_override(const Transaction *transaction, Member *member)
         if (r < 0)
                 member_set(member, STATE_FAILED, REASON_ROLLBACK_FAILED, r,
                         "Its driver_override may still be %s (%s). Clear it by hand if it is",
-                        member->host_drivers[0], strerror(-r));
+                        member->host_drivers ? member->host_drivers[0] : member->driver,
+                        strerror(-r));
 }
 
 /* Each for itself: virtual functions of the host have no part in any claim. */
@@ -208,7 +208,9 @@ static void probe_host(const Transaction *transaction, Member *member)
         int refusal, r;
 
         member->state = STATE_UNCLAIMED;
-        if (member->driver[0])
+        if (member->driver[0] || !member->host_drivers)
+                put_back_override(transaction, member);
+        if (member->driver[0] || member->state != STATE_UNCLAIMED)
                 return;
         if (!member->host_drivers) {
                 member->reason = REASON_DRIVER_MISSING;
@@ -232,6 +234,9 @@ static void probe_host(const Transaction *transaction, Member *member)
                         "No driver of the host took this virtual function (%s). See "
                         "\"journalctl -k\"", strerror(-r));
         put_back_override(transaction, member);
+        /* the link is what counts, not what was said on the way */
+        if (member->driver[0] && member->reason == REASON_PROBE_FAILED)
+                member_set(member, STATE_UNCLAIMED, REASON_NONE, 0, "%s", "");
 }
 
 bool transaction_give(Transaction *transaction)

@@ -156,10 +156,32 @@ int member_write_override(const Transaction *transaction, Member *member, const 
         return 0;
 }
 
+int member_check_closed(const Transaction *transaction, Member *member)
+{
+        _cleanup_free_ char *who = NULL;
+        int r;
+
+        r = member_perform(transaction, member, OPERATION_IS_OPEN, NULL, &who);
+        if (r < 0)
+                return r;
+        if (!who)
+                return 0;
+        (void) snprintf(member->open_by, sizeof(member->open_by), "%s", who);
+        return -EBUSY;
+}
+
 int member_unbind(const Transaction *transaction, Member *member)
 {
         int r;
 
+        /* A try would already eject it from its guest, and never end (vfio_unregister_group_dev()
+         * waits in drivers/vfio/vfio_main.c). The group was looked at before the first write; since
+         * then drivers were loaded and others unbound, or this is an undo. */
+        if (driver_is_vfio(member->driver)) {
+                r = member_check_closed(transaction, member);
+                if (r < 0)
+                        return r;
+        }
         member->touched = true;
         r = member_perform(transaction, member, OPERATION_UNBIND, member->driver, NULL);
         if (r == -ENODEV || r == -ENOENT) {
@@ -193,6 +215,19 @@ int member_bind(const Transaction *transaction, Member *member, const char *driv
                 return r;
         strcpy(member->driver, driver);
         return 0;
+}
+
+bool transaction_stop_unbind(Transaction *transaction, const Member *member, int error)
+{
+        if (member->open_by[0])
+                return transaction_stop(transaction, member, STATE_REFUSED, REASON_BUSY_VFIO,
+                        error, "Its group is open in %s. Stop that program or detach the device "
+                        "from its guest, then try again", member->open_by);
+        if (error == -EBUSY)
+                return transaction_stop(transaction, member, STATE_FAILED, REASON_BIND_RACED,
+                        error, "Another program has moved it to %s meanwhile. Find out which one, "
+                        "then run \"vfio-bindctl apply\"", member->driver);
+        return transaction_stop_operation(transaction, member, OPERATION_UNBIND, error);
 }
 
 bool member_check_guard(Transaction *transaction, Member *member)
@@ -250,7 +285,9 @@ bool member_is_released(const Member *member)
 {
         return member->plan->action == ACTION_RELEASE &&
                 (!member->previous || (member->previous->state == STATE_RELEASED &&
-                                              !member->previous->has_original));
+                                              (!member->previous->has_original ||
+                                                      record_is_for_autoprobe_alone(
+                                                              member->previous))));
 }
 
 bool member_must_unbind(const Member *member)

@@ -35,12 +35,32 @@ static int unbind_ours(Transaction *transaction, Member *member)
         return member_unbind(transaction, member);
 }
 
+static bool group_has_vfio(const Transaction *transaction)
+{
+        const GroupPlan *group = transaction->group;
+
+        for (size_t i = 0; i < transaction->n_members; i++)
+                if (driver_is_vfio(transaction->members[i].driver))
+                        return true;
+        for (size_t i = 0; i < group->n_members; i++)
+                if (group->members[i].action == ACTION_NONE &&
+                    driver_is_vfio(group->members[i].device->driver))
+                        return true;
+        return false;
+}
+
 static int bind_back(Transaction *transaction, Member *member, const char *driver,
         const char *override)
 {
         const char *bridge = override;
         int r;
 
+        /* before 5.18 that stops the kernel (BUG_ON in vfio_group_nb_verify), after it fails */
+        if (!driver_is_harmless(driver) && group_has_vfio(transaction)) {
+                r = member_check_closed(transaction, member);
+                if (r == -EBUSY)
+                        return r;
+        }
         /* the driver must match at this moment: an override for another one would forbid it, and
          * a VF under autoprobe 0 is not probed without one */
         if ((override && !streq(override, driver)) ||
@@ -121,6 +141,13 @@ static void undo_member(Transaction *transaction, Member *member)
                 member->found_power_control);
         if (r >= 0)
                 return;
+        if (member->open_by[0]) {
+                member_set(member, STATE_FAILED, REASON_ROLLBACK_FAILED, r,
+                        "It stays on %s, because its group is open in %s now. Stop that program, "
+                        "then run \"vfio-bindctl apply\", or call ReleaseDevice over D-Bus",
+                        member->driver[0] ? member->driver : "no driver", member->open_by);
+                return;
+        }
         member_set(member, STATE_FAILED, REASON_ROLLBACK_FAILED, r,
                 "It could not be put back on %s and is on %s now (%s). See \"journalctl -k\", then "
                 "run \"vfio-bindctl apply\", or call ReleaseDevice over D-Bus",

@@ -117,8 +117,14 @@ static bool look_at(Transaction *transaction, Member *member)
 
         if (!read_override(transaction, member))
                 return false;
-        if (member->plan->action == ACTION_PROBE_HOST)
+        if (member->plan->action == ACTION_PROBE_HOST) {
+                /* one that was cut off, or that the kernel was to finish, left its override */
+                if (member->previous && member->previous->has_original) {
+                        member->saved_original = member->touched = true;
+                        member->found_override = member->previous->original_override;
+                }
                 return true;
+        }
 
         r = member_perform(transaction, member, OPERATION_READ_POWER_CONTROL, NULL,
                 &member->read_power_control);

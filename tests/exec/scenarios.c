@@ -52,6 +52,27 @@ static void set_overrides(FakeKernel *kernel)
         }
 }
 
+/* As a worker leaves it that was killed after it had bound the host's driver under an override. */
+static void set_half_given(FakeKernel *kernel)
+{
+        FakeFunction *vf = fake_kernel_function(kernel, "0000:06:10.0");
+
+        strcpy(vf->override, vf->driver[0] ? vf->driver : "igbvf");
+        vf->record = (FakeRecord){ .has_original = true };
+}
+
+static void set_recorded_autoprobe(FakeKernel *kernel)
+{
+        FakeFunction *pf = fake_kernel_function(kernel, "0000:06:00.0");
+
+        set_overrides(kernel);
+        if (pf->record.exists)
+                strcpy(pf->record.original_power_control, "on");
+        pf->record.has_original = true;
+        strcpy(pf->record.original_driver, "igb");
+        strcpy(pf->record.original_autoprobe, "1");
+}
+
 static void set_old_override(FakeKernel *kernel)
 {
         strcpy(fake_kernel_function(kernel, "0000:01:00.0")->override, "something");
@@ -114,6 +135,14 @@ static void refuse_virtual_function(FakeKernel *kernel)
 
         strcpy(vf->refused_by, "vfio-pci");
         vf->refusal = -EINVAL;
+}
+
+static void refuse_host_driver(FakeKernel *kernel)
+{
+        FakeFunction *vf = fake_kernel_function(kernel, "0000:06:10.0");
+
+        strcpy(vf->refused_by, "igbvf");
+        vf->refusal = -EIO;
 }
 
 static void refuse_release(FakeKernel *kernel)
@@ -260,6 +289,31 @@ const Scenario scenarios[] = {
                 "0000:06:10.0 release -\n", STAGE_RUNTIME, set_overrides,
         },
         {
+                "bind-physical-function",
+                "0000:06:00.0 id=8086:10c9 class=020000 group=20 driver=igb vfs=7 autoprobe=0 "
+                "host-driver=igb\n",
+                "0000:06:00.0 bind vfio-pci\n", STAGE_RUNTIME, set_recorded_autoprobe,
+        },
+        {
+                "release-physical-function",
+                "0000:06:00.0 id=8086:10c9 class=020000 group=20 driver=vfio-pci vfs=7 "
+                "autoprobe=0 host-driver=igb\n"
+                "record 0000:06:00.0 state=bound provenance=taken from=igb claim=gpu\n",
+                "0000:06:00.0 release igb\n", STAGE_RUNTIME, set_recorded_autoprobe,
+        },
+        {
+                "probe-host-half-given", VFS "\n", "0000:06:10.0 probe -\n", STAGE_RUNTIME,
+                set_half_given,
+        },
+        {
+                "probe-host-given", VFS " driver=igbvf\n", "0000:06:10.0 probe -\n",
+                STAGE_RUNTIME, set_half_given,
+        },
+        {
+                "probe-host-refused", VFS "\n", "0000:06:10.0 probe - fresh\n", STAGE_RUNTIME,
+                refuse_host_driver,
+        },
+        {
                 "probe-host", VFS "\n", "0000:06:10.0 probe - fresh\n", STAGE_RUNTIME, NULL,
         },
         {
@@ -291,7 +345,7 @@ static Action action_from_string(const char *text)
 static const char *intern(const char *text)
 {
         static const char *const names[] = { "vfio-pci", "mlx5-vfio-pci", "nouveau",
-                "snd_hda_intel" };
+                "snd_hda_intel", "igb" };
 
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
                 if (streq(names[i], text))
@@ -407,10 +461,12 @@ void stand_done(Stand *stand)
 static void format_record(Buffer *buffer, const FakeRecord *record)
 {
         if (record->has_original)
-                buffer_printf(buffer, " original=%s,%s,%s",
+                buffer_printf(buffer, " original=%s,%s,%s%s%s",
                         record->original_driver[0] ? record->original_driver : "-",
                         record->original_override[0] ? record->original_override : "-",
-                        record->original_power_control[0] ? record->original_power_control : "-");
+                        record->original_power_control[0] ? record->original_power_control : "-",
+                        record->original_autoprobe[0] ? ",autoprobe=" : "",
+                        record->original_autoprobe);
         if (record->exists)
                 buffer_printf(buffer, " record=%s,%s,%s", state_to_string(record->state),
                         record->provenance == PROVENANCE_NONE ? "-"

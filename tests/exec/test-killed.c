@@ -22,18 +22,10 @@ static void fail(const Bench *bench, const FakeInjection *injection, const char 
         abort();
 }
 
-/* A function that is only given to the host has no record of an original: an override that names the
- * driver it is on may have been there before. */
-static bool override_is_right(const FakeFunction *a, const FakeFunction *b)
-{
-        return streq(a->override, b->override) ||
-                (!a->record.has_original && streq(a->override, a->driver));
-}
-
 /* All that the host can see, and what a release needs later. */
 static bool is_alike(const FakeFunction *a, const FakeFunction *b)
 {
-        return streq(a->driver, b->driver) && override_is_right(a, b) &&
+        return streq(a->driver, b->driver) && streq(a->override, b->override) &&
                 streq(a->power_control, b->power_control) && a->linked == b->linked &&
                 a->record.has_original == b->record.has_original &&
                 streq(a->record.original_driver, b->record.original_driver) &&

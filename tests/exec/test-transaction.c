@@ -495,6 +495,74 @@ static void test_failed_move_keeps_provenance(void)
 }
 
 /* The second time there is nothing to do to the machine. */
+static bool name_failed_bind(const FakeKernel *kernel)
+{
+        return strstr(kernel->trace, "bind " SOUND_ADDRESS " vfio-pci ! EINVAL");
+}
+
+static void open_before_undo(FakeKernel *kernel, const Operation *operation)
+{
+        FakeFunction *gpu = fake_kernel_function(kernel, GPU_ADDRESS);
+
+        if (name_failed_bind(kernel) && !gpu->open_by[0])
+                strcpy(gpu->open_by, "1234 (qemu)");
+}
+
+/* Somebody opened the first one while the second one was refused: it is not torn away from him, and
+ * no host driver is probed beside it. */
+static void test_opened_before_undo(void)
+{
+        _cleanup_(run_done) Run run;
+
+        prepare(&run, "undo-bind");
+        run.stand.kernel->hook = open_before_undo;
+        carry_out(&run);
+        expect_member(&run, 0, STATE_FAILED, REASON_ROLLBACK_FAILED);
+        ASSERT_CONTAINS(run.report.members[0].text, "open in 1234 (qemu)");
+        ASSERT_STREQ(function(&run, GPU_ADDRESS)->driver, "vfio-pci");
+        ASSERT_STREQ(function(&run, GPU_ADDRESS)->override, "vfio-pci");
+        expect_member(&run, 1, STATE_FAILED, REASON_ROLLBACK_FAILED);
+        ASSERT_TRUE(!strstr(run.stand.kernel->trace, "unbind " GPU_ADDRESS " vfio-pci"));
+}
+
+static void open_after_look(FakeKernel *kernel, const Operation *operation)
+{
+        FakeFunction *gpu = fake_kernel_function(kernel, GPU_ADDRESS);
+
+        if (operation->type == OPERATION_SECURE_NODE && !strstr(kernel->trace, "\nunbind"))
+                strcpy(gpu->open_by, "1234 (qemu)");
+}
+
+/* Opened between the look at the group and the unbind: everything stays as it was. */
+static void test_opened_after_look(void)
+{
+        _cleanup_(run_done) Run run;
+
+        prepare(&run, "release-taken");
+        run.stand.kernel->hook = open_after_look;
+        carry_out(&run);
+        expect(&run, STATE_REFUSED, REASON_BUSY_VFIO, "open in 1234 (qemu)");
+        ASSERT_STREQ(function(&run, GPU_ADDRESS)->driver, "vfio-pci");
+        ASSERT_STREQ(function(&run, SOUND_ADDRESS)->driver, "vfio-pci");
+        ASSERT_TRUE(function(&run, GPU_ADDRESS)->linked);
+        ASSERT_TRUE(run.stand.kernel->node_is_set[14]);
+        ASSERT_TRUE(!strstr(run.stand.kernel->trace, "\nunbind"));
+}
+
+/* What automatic probing was outlives release and bind of the physical function. */
+static void test_autoprobe_is_kept(void)
+{
+        _cleanup_(run_done) Run run;
+        const FakeFunction *pf;
+
+        prepare(&run, "release-physical-function");
+        carry_out(&run);
+        expect(&run, STATE_RELEASED, REASON_NONE, "");
+        pf = function(&run, "0000:06:00.0");
+        ASSERT_STREQ(pf->record.original_autoprobe, "1");
+        ASSERT_EQ(pf->record.state, STATE_UNCLAIMED);
+}
+
 static void test_idempotent(void)
 {
         _cleanup_run_ Run run = {};
@@ -573,6 +641,9 @@ int main(void)
         test_joined_stays_held();
         test_hotplug_pending();
         test_failed_move_keeps_provenance();
+        test_opened_before_undo();
+        test_opened_after_look();
+        test_autoprobe_is_kept();
         test_idempotent();
         test_round_trip();
         return 0;
