@@ -233,11 +233,15 @@ static int ask_polkit(Query *query)
 /* Who may open any number of connections must not take the room of all others. */
 static bool user_has_room(const Bouncer *bouncer, uint32_t uid)
 {
-        size_t n = 0;
+        size_t n = 0, n_user = 0;
 
-        for (const Query *query = bouncer->queries; query; query = query->next)
-                n += query->asks_polkit && query->verdict == VERDICT_PENDING && query->uid == uid;
-        return n < BOUNCER_PENDING_USER_MAX;
+        for (const Query *query = bouncer->queries; query; query = query->next) {
+                if (!query->asks_polkit || query->verdict != VERDICT_PENDING)
+                        continue;
+                n++;
+                n_user += query->uid == uid;
+        }
+        return n < BOUNCER_PENDING_MAX && n_user < BOUNCER_PENDING_USER_MAX;
 }
 
 static int on_user(sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
@@ -358,15 +362,16 @@ static int give_verdict(Query *query, const char *action, const BouncerDetails *
         }
 }
 
+/* What waits for polkit does not count here: it could be that the caller needs none. */
 static bool has_room(const Bouncer *bouncer, const char *sender)
 {
         size_t n = 0, n_sender = 0;
 
         for (const Query *query = bouncer->queries; query; query = query->next) {
-                n++;
+                n += !query->asks_polkit;
                 n_sender += streq(query->sender, sender);
         }
-        return n < BOUNCER_PENDING_MAX && n_sender < BOUNCER_PENDING_SENDER_MAX;
+        return n < BOUNCER_UNKNOWN_MAX && n_sender < BOUNCER_PENDING_SENDER_MAX;
 }
 
 int bouncer_check(Bouncer *bouncer, sd_bus_message *message, const char *action,

@@ -31,9 +31,14 @@ typedef struct BouncerDetails {
         const char *device, *group, *claim, *driver;
 } BouncerDetails;
 
+/* What waits for polkit in all, and for one user on any number of connections. */
 #define BOUNCER_PENDING_MAX        64
-#define BOUNCER_PENDING_USER_MAX   16 /* on any number of connections */
+#define BOUNCER_PENDING_USER_MAX   16
+/* What one connection has waiting, for whomever. */
 #define BOUNCER_PENDING_SENDER_MAX 8
+/* What waits to learn whose it is. The message bus gives a user 256 connections
+ * (max_connections_per_user), so that no user alone can take all of this from root. */
+#define BOUNCER_UNKNOWN_MAX        4096
 
 /* For one connection, of which it takes a reference. Returns 0, -ENOMEM. */
 int bouncer_new(sd_bus *connection, const BouncerOptions *options, Bouncer **ret) _must_check_;

@@ -53,7 +53,7 @@ static int read_allow_in_use(sd_bus_message *message, ApplyRequest *request)
 
         while (r >= 0 && (r = sd_bus_message_read(message, "s", &word)) > 0) {
                 int use = in_use_from_string(word);
-                if (use < 0 || !(allowed & (1U << use)))
+                if (use < 0 || !(allowed & (1U << use)) || request->allow_in_use & (1U << use))
                         return -EINVAL;
                 request->allow_in_use |= 1U << use;
         }

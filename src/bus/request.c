@@ -307,6 +307,10 @@ static int check_apply(const BusCall *call, char *const *claims)
         for (size_t i = 0; claims && claims[i]; i++)
                 if (!view_index_claim(call->index, claims[i]))
                         return bus_error_no_such_claim(call->error, claims[i]);
+        /* It is kept while polkit is asked, so it must not be of any length. */
+        if (string_list_length(claims) > call->index->n_claims)
+                return sd_bus_error_set(call->error, SD_BUS_ERROR_INVALID_ARGS,
+                        "More claims are named than there are");
         r = join(claims, &names);
         if (r < 0)
                 return r;

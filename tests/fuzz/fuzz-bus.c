@@ -284,7 +284,7 @@ static int on_polkit(sd_bus_message *call, void *userdata, _unused_ sd_bus_error
                 return sd_bus_reply_method_return(call, NULL);
         if (scene->answer != SAY_NOTHING)
                 return say(call, scene->answer);
-        ASSERT_TRUE(scene->n_held < BOUNCER_PENDING_MAX);
+        ASSERT_TRUE(scene->n_held < CALLS_MAX);
         scene->held[scene->n_held++] = sd_bus_message_ref(call);
         return 1;
 }
