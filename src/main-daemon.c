@@ -159,6 +159,7 @@ static int run_loop(sd_event *event, const Host *host)
 
         r = sd_event_loop(event);
         service_stopping();
+        manager_finish(manager);
         return r;
 }
 

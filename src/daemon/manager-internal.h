@@ -115,6 +115,7 @@ struct Manager {
         bool is_settled;
 
         Watcher *watcher;
+        int watching; /* tells the helper that the watcher is ours; -1: not told */
         sd_event_source *wake_deferred, *wake_timer; /* reconcile.c */
         uint64_t next_scan_usec;                     /* not before: a scan took long */
         uint64_t wake_usec, events_since_usec;       /* USEC_INFINITY: none */
@@ -247,6 +248,8 @@ void works_free(Manager *manager);
 /* virtual-functions.c: the kernel has just made virtual functions of this PF, perhaps: starts the
  * work that is due for them. */
 int virtual_functions_bind(Manager *manager, const PciAddress *address) _must_check_;
+/* Tells the helper that this daemon completes virtual functions, or that it does not. */
+void virtual_functions_watch(Manager *manager);
 
 /* recover.c: groups whose transaction was cut off. */
 int recover_prepare(Manager *manager) _must_check_;

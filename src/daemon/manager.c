@@ -145,7 +145,7 @@ int manager_new_with_options(sd_event *event, const Host *host, const ManagerOpt
         manager->event = sd_event_ref(event);
         manager->host = host;
         manager->may_act = options->may_act;
-        manager->nodes_asked = -1;
+        manager->nodes_asked = manager->watching = -1;
         manager->wake_usec = manager->events_since_usec = USEC_INFINITY;
         manager->started_usec = now_monotonic();
         manager->operations = *options->operations;
@@ -161,6 +161,7 @@ Manager *manager_free(Manager *manager)
 {
         if (!manager)
                 return NULL;
+        close_descriptor(&manager->watching);
         watcher_free(manager->watcher);
         sd_event_source_disable_unref(manager->wake_deferred);
         sd_event_source_disable_unref(manager->wake_timer);

@@ -53,6 +53,8 @@ typedef struct ManagerListener {
  * must outlive the manager. Returns 0 or a negative errno. */
 int manager_new(sd_event *event, const Host *host, const char *config_root, Manager **ret)
         _must_check_;
+/* Before the end: does what it had taken on itself and has not begun, for a few seconds at most. */
+void manager_finish(Manager *manager);
 /* Workers that are at a group finish it by themselves. */
 Manager *manager_free(Manager *manager);
 DEFINE_CLEANUP(Manager, manager_free)

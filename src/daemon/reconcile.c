@@ -19,6 +19,7 @@
  * processor. */
 
 #define WAKE_LATEST_USEC    (500 * USEC_PER_MSEC)
+#define WAKE_LATEST_BUSY_USEC (2 * USEC_PER_SEC)
 #define EVENTS_QUIET_USEC   (50 * USEC_PER_MSEC)
 #define SCAN_DISTANCE       4
 #define RETRY_USEC          (5 * USEC_PER_SEC)
@@ -188,7 +189,11 @@ int manager_reconcile(Manager *manager)
         if (r < 0)
                 return r;
         arrivals_settle(manager, view->plan);
-        return manager_show(manager, view);
+        r = manager_show(manager, view);
+        if (r < 0)
+                return r;
+        virtual_functions_watch(manager);
+        return 0;
 }
 
 static int wake_up(Manager *manager)
@@ -255,6 +260,15 @@ static uint64_t later(uint64_t a, uint64_t b)
         return a > b ? a : b;
 }
 
+/* While groups are being worked on there is more to see with every one, and the last of them asks
+ * for a look at once. */
+static uint64_t latest(const Manager *manager)
+{
+        bool is_busy = manager->executor && !executor_is_idle(manager->executor);
+
+        return is_busy ? WAKE_LATEST_BUSY_USEC : WAKE_LATEST_USEC;
+}
+
 static void arm(Manager *manager, uint64_t now)
 {
         uint64_t at = manager->wake_usec;
@@ -262,7 +276,7 @@ static void arm(Manager *manager, uint64_t now)
         if (manager->events_since_usec != USEC_INFINITY)
                 at = earlier(at, later(manager->next_scan_usec,
                                          earlier(now + EVENTS_QUIET_USEC,
-                                                 manager->events_since_usec + WAKE_LATEST_USEC)));
+                                                 manager->events_since_usec + latest(manager))));
         (void) sd_event_source_set_time(manager->wake_timer, at);
         (void) sd_event_source_set_enabled(manager->wake_timer, SD_EVENT_ONESHOT);
 }

@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
 #include "daemon/manager-internal.h"
 #include "host/scan.h"
+#include "host/watching.h"
+#include "log/log.h"
+#include "util/io.h"
 
 /* The VFs of a PF whose automatic probing is off stay without a driver until somebody acts. The
  * kernel says by a `change` event of the PF that all are there (sriov_enable() in
  * drivers/pci/iov.c), and then they are done together, from a scan of the PF's neighbourhood alone
- * and without waiting for udevd. The helper does the same where the daemon does not run; the lock
- * of each group keeps the two apart. Everything else is left to the next turn of the loop, which
- * looks at the whole machine. */
+ * and without waiting for udevd. Everything else is left to the next turn of the loop, which looks
+ * at the whole machine. The helper does the same where no daemon says that it watches (the lock of
+ * each group keeps the two apart); one that hangs is ended by its watchdog, and the next one finds
+ * the functions at its start. */
+
+#define FINISH_USEC (5 * USEC_PER_SEC)
 
 static bool has_path_term(const Match *match)
 {
@@ -73,4 +81,40 @@ int virtual_functions_bind(Manager *manager, const PciAddress *address)
         if (!work_filter(manager, plan, false))
                 return 0;
         return work_start(manager, view, TAKE_POINTER(plan), NULL, 0);
+}
+
+void virtual_functions_watch(Manager *manager)
+{
+        int fd;
+
+        if (!manager_acts_by_itself(manager)) {
+                close_descriptor(&manager->watching);
+                manager->watching = -1;
+                return;
+        }
+        if (manager->watching >= 0)
+                return;
+        fd = watching_begin(manager->host);
+        if (fd < 0)
+                log_debug("Cannot tell the helper that this daemon watches, ignoring: %s",
+                        strerror(-fd));
+        else
+                manager->watching = fd;
+}
+
+void manager_finish(Manager *manager)
+{
+        bool has_watched = manager->watching >= 0;
+        int r;
+
+        close_descriptor(&manager->watching);
+        manager->watching = -1;
+        if (!has_watched || !manager->executor)
+                return;
+        /* what the helper left to us until now */
+        if (manager->watcher)
+                watcher_drain(manager->watcher);
+        r = executor_run(manager->executor, FINISH_USEC, NULL);
+        if (r < 0)
+                log_warning("Cannot finish what was begun: %s", strerror(-r));
 }

@@ -87,6 +87,11 @@ static int watcher_receive_kernel(sd_event_source *source, int fd, uint32_t reve
         return 0;
 }
 
+void watcher_drain(Watcher *watcher)
+{
+        (void) watcher_receive_kernel(NULL, watcher->kernel, EPOLLIN, watcher);
+}
+
 static int watcher_open(Watcher *watcher)
 {
         static const char *const subsystems[] = { "pci", "vfio", "vfio-dev" };

@@ -24,5 +24,7 @@ typedef void (*WatcherHandler)(void *userdata, const WatcherEvent *event);
  * negative errno. */
 int watcher_new(sd_event *event, WatcherHandler handler, void *userdata, Watcher **ret)
         _must_check_;
+/* Delivers what the kernel has sent by now. */
+void watcher_drain(Watcher *watcher);
 Watcher *watcher_free(Watcher *watcher);
 DEFINE_CLEANUP(Watcher, watcher_free)

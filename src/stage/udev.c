@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "host/switch.h"
+#include "host/watching.h"
 #include "log/log.h"
 #include "stage/udev-internal.h"
 
@@ -16,12 +17,28 @@ Stage udev_stage(const char *root)
         return !root && access("/etc/initrd-release", F_OK) == 0 ? STAGE_INITRD : STAGE_RUNTIME;
 }
 
+/* The `change` event of a PF is about its virtual functions; a daemon that watches has had it from
+ * the kernel. */
+static bool is_done_by_daemon(const Host *host, const UdevEvent *event)
+{
+        char path[96];
+
+        if (event->subject != UDEV_PCI || event->action != UDEV_CHANGE ||
+            event->pending != UDEV_JUDGED)
+                return false;
+        (void) snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/sriov_totalvfs",
+                PCI_ADDRESS_TEXT(&event->address));
+        return faccessat(host->root, path, F_OK, 0) == 0 && watching_is_on(host) > 0;
+}
+
 static int handle(Pass *pass, const UdevEvent *event, FILE *output)
 {
         int r;
 
         if (event->subject == UDEV_PCI && event->action == UDEV_REMOVE)
                 return udev_pci_removed(&pass->host, event);
+        if (is_done_by_daemon(&pass->host, event))
+                return 0;
         r = pass_configure(pass);
         if (r < 0 || pass->command_line.mode == SWITCH_OFF)
                 return r;

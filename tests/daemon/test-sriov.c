@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/fixture.h"
+#include "host/watching.h"
 
 #define PF  "0000:06:00.0"
 #define VF0 "0000:06:10.0"
@@ -78,6 +79,42 @@ static void test_new_vfs_are_bound_at_once(void)
         fixture_done(&fixture);
 }
 
+/* The helper leaves virtual functions to a daemon that says it watches, so what came until its end
+ * is done before it ends. */
+static void test_what_was_left_to_us_is_finished(void)
+{
+        Fixture fixture;
+        WatcherEvent event = { .is_kernel = true };
+
+        fixture_init(&fixture, TREE, "[Claim vfs]\nMatch=pf=06:00.0\n");
+        ASSERT_OK(pci_address_parse(PF, &event.address));
+        ASSERT_EQ(watching_is_on(&fixture.machine.host), 0);
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_EQ(watching_is_on(&fixture.machine.host), 1);
+
+        fake_sysfs_add(fixture.machine.tree, VFS);
+        manager_handle_event(fixture.manager, &event);
+        manager_finish(fixture.manager);
+        ASSERT_EQ(watching_is_on(&fixture.machine.host), 0);
+        ASSERT_DRIVER(&fixture, VF0, "vfio-pci");
+        ASSERT_DRIVER(&fixture, VF1, "vfio-pci");
+        fixture_done(&fixture);
+}
+
+/* Who does nothing by himself must not keep the helper from it. */
+static void test_switched_off_watches_nothing(void)
+{
+        Fixture fixture;
+
+        fixture_init(&fixture, TREE, "[Claim vfs]\nMatch=pf=06:00.0\n");
+        fake_sysfs_write(fixture.machine.tree, "proc/cmdline", "vfio_bindd=plan\n");
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_EQ(watching_is_on(&fixture.machine.host), 0);
+        fixture_done(&fixture);
+}
+
 /* What fails is not tried for ever. */
 static void test_failure(void)
 {
@@ -137,6 +174,8 @@ int main(void)
         test_autoprobe_is_given_back();
         test_vfs_are_made_and_bound();
         test_new_vfs_are_bound_at_once();
+        test_what_was_left_to_us_is_finished();
+        test_switched_off_watches_nothing();
         test_failure();
         return EXIT_SUCCESS;
 }

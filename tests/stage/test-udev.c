@@ -7,6 +7,7 @@
 #include "core/snapshot.h"
 #include "host/host.h"
 #include "host/store.h"
+#include "host/watching.h"
 #include "stage/udev.h"
 #include "util/strings.h"
 
@@ -228,6 +229,34 @@ static void test_virtual_function(void)
         ASSERT_STREQ(outcome.properties, "VFIO_BIND_PENDING=0\nVFIO_BIND_CLAIMED=0\n");
 }
 
+/* A daemon that watches has had the event of the PF from the kernel; without one it is ours. */
+static void test_daemon_watches(void)
+{
+        static const char *const event[] = { "ACTION=change", "SUBSYSTEM=pci",
+                "DEVPATH=/devices/pci0000:00/0000:06:00.0", NULL };
+        _cleanup_fake_sysfs_ FakeSysfs *machine = new_machine("");
+        _cleanup_(outcome_done) Outcome watched = {}, alone = {};
+        _cleanup_host_ Host host = { .root = -1 };
+        int lock;
+
+        ASSERT_OK(host_open(machine->root, &host));
+        ASSERT_OK(store_prepare(&host));
+        lock = watching_begin(&host);
+        ASSERT_TRUE(lock >= 0);
+        send(machine, event, &watched);
+        ASSERT_OK(watched.result);
+        ASSERT_STREQ(watched.properties, "");
+        ASSERT_STREQ(watched.log.text, "");
+        /* nobody else's events are left to it */
+        EXPECT(machine, "VFIO_BIND_PENDING=0\n", "ACTION=change", "SUBSYSTEM=pci",
+                "DEVPATH=" BRIDGE "/0000:01:00.1", "VFIO_BIND_PENDING=0");
+
+        close(lock);
+        send(machine, event, &alone);
+        ASSERT_OK(alone.result);
+        ASSERT_CONTAINS(alone.log.text, "0000:07:10.0 (8086:10ca) not bound: ");
+}
+
 static void test_switch(void)
 {
         _cleanup_fake_sysfs_ FakeSysfs *machine = new_machine("");
@@ -337,6 +366,7 @@ int main(void)
         test_bound_function();
         test_change_is_no_hotplug();
         test_virtual_function();
+        test_daemon_watches();
         test_switch();
         test_synthetic();
         test_plan_only();
