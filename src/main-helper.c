@@ -6,6 +6,7 @@
 #include "exec/executor.h"
 #include "log/log.h"
 #include "stage/boot.h"
+#include "stage/initramfs.h"
 #include "stage/udev.h"
 #include "util/strings.h"
 #include "version.h"
@@ -26,10 +27,12 @@ static int show_help(void)
                "Binds PCI functions for vfio-bindd where the daemon does not run.\n\n"
                "Commands:\n"
                "  boot              Bind what is claimed, before host drivers are loaded\n"
-               "  udev              Handle the udev event in the environment\n\n"
+               "  udev              Handle the udev event in the environment\n"
+               "  initramfs         Print what an initramfs has to hold, for what makes one\n\n"
+               "Options of boot and initramfs:\n"
+               "  --root=DIR        Work on a saved tree instead of this machine\n\n"
                "Options of boot:\n"
                "  --stage=STAGE     boot (default) or initrd\n"
-               "  --root=DIR        Work on a saved tree instead of this machine\n"
                "  --dry-run         Say what would be done, touch nothing\n\n"
                "  --help            Show this help\n"
                "  --version         Show the version\n",
@@ -67,6 +70,12 @@ static int run_boot(const BootOptions *options)
         log_open(IDENTIFIER, for_people ? LOG_TARGET_STDERR : LOG_TARGET_AUTO, options->stage);
         /* A failed unit at boot would tell nothing that the log does not, and frighten. */
         return boot_run(options) < 0 && for_people ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int run_initramfs(const BootOptions *options)
+{
+        log_open(IDENTIFIER, LOG_TARGET_STDERR, options->stage);
+        return initramfs_print_needs(options->root, stdout) < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
 static const char *look_up_environment(void *userdata, const char *name)
@@ -140,6 +149,8 @@ int main(int argc, char **argv)
         command = argv[optind];
         if (streq(command, "boot"))
                 return run_boot(&arguments.boot);
+        if (streq(command, "initramfs"))
+                return run_initramfs(&arguments.boot);
         if (!streq(command, "udev"))
                 return usage_error("No such command:", command);
         if (arguments.has_boot_option)

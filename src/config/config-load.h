@@ -19,6 +19,8 @@ typedef struct ConfigLoadOptions {
          * of replace_file is not checked. Diagnostics name replace_file. */
         const char *replace_path;
         const char *replace_file;
+        /* Leave out what is in /run, as it will be after a reboot. */
+        bool without_run;
         size_t maximum_size;      /* bytes of one file; 0: 1 MiB */
         unsigned maximum_drop_ins; /* 0: 256 */
 } ConfigLoadOptions;

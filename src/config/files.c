@@ -33,6 +33,11 @@ static const char *const drop_in_directories[] = {
         "/etc/" FILE_NAME ".d",
 };
 
+static bool is_left_out(const char *path, const ConfigLoadOptions *options)
+{
+        return options->without_run && startswith(path, "/run/");
+}
+
 typedef struct DropIn {
         char *path;
         const char *name; /* in path */
@@ -175,6 +180,8 @@ static int list_drop_ins(int root_fd, const ConfigLoadOptions *options, char ***
         unsigned maximum = options->maximum_drop_ins ?: MAXIMUM_DROP_INS, n = 0;
 
         for (size_t rank = 0; rank < ELEMENTSOF(drop_in_directories); rank++) {
+                if (is_left_out(drop_in_directories[rank], options))
+                        continue;
                 int r = list_directory(root_fd, rank, &list);
                 if (r < 0)
                         return r;
@@ -205,7 +212,8 @@ int config_files_list(int root_fd, const ConfigLoadOptions *options, char ***ret
                 bool is_replaced =
                         options->replace_path && streq(options->replace_path, main_files[i]);
 
-                if (!is_replaced && !path_exists(root_fd, main_files[i]))
+                if (is_left_out(main_files[i], options) ||
+                    (!is_replaced && !path_exists(root_fd, main_files[i])))
                         continue;
                 int r = string_list_append(&paths, main_files[i]);
                 if (r < 0)

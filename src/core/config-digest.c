@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "util/buffer.h"
+#include "util/hash.h"
 #include "util/strings.h"
 
 /* A digest of everything in a configuration that can change a decision: a canonical text, hashed
@@ -54,15 +55,6 @@ static void render_physical_function(Buffer *buffer, const PhysicalFunction *fun
                 function->timeout_usec, function->has_error);
 }
 
-static uint64_t fnv1a(const char *data, size_t length)
-{
-        uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-        for (size_t i = 0; i < length; i++)
-                hash = (hash ^ (unsigned char) data[i]) * UINT64_C(0x100000001b3);
-        return hash;
-}
-
 int config_update_digest(Config *config)
 {
         _cleanup_buffer_ Buffer buffer = {};
@@ -79,6 +71,6 @@ int config_update_digest(Config *config)
                 return -ENOMEM;
 
         (void) snprintf(config->digest, sizeof(config->digest), "%016" PRIx64,
-                fnv1a(buffer.text, buffer.length));
+                hash_update(HASH_START, buffer.text, buffer.length));
         return 0;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "stage/boot.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "host/initramfs.h"
 #include "host/scan.h"
 #include "host/store.h"
 #include "host/switch.h"
@@ -34,20 +36,23 @@ static bool udevd_is_running(const Host *host)
         return false;
 }
 
+uint64_t boot_timeout(const Config *config)
+{
+        return config->boot_timeout_usec < BOOT_TIMEOUT_MAX_USEC ? config->boot_timeout_usec :
+                                                                   BOOT_TIMEOUT_MAX_USEC;
+}
+
 static int carry_out(Pass *pass, const Plan *plan)
 {
-        uint64_t timeout_usec = pass->config->boot_timeout_usec;
         Report *report = NULL;
         int r;
 
-        if (timeout_usec > BOOT_TIMEOUT_MAX_USEC)
-                timeout_usec = BOOT_TIMEOUT_MAX_USEC;
         r = store_prepare(&pass->host);
         if (r < 0) {
                 log_error("/run/vfio-bindd cannot be used (%s), nothing is done.", strerror(-r));
                 return r;
         }
-        r = pass_execute(pass, plan, timeout_usec, &report);
+        r = pass_execute(pass, plan, boot_timeout(pass->config), &report);
         if (r < 0)
                 return r;
         report_free(report);
@@ -76,6 +81,18 @@ static int run(Pass *pass, const BootOptions *options)
         return plan_only || plan_is_empty(plan) ? 0 : carry_out(pass, plan);
 }
 
+/* For the daemon: which initramfs it was, whatever comes of it. */
+static void note_initramfs(const Host *host)
+{
+        int r = store_prepare(host);
+
+        if (r >= 0)
+                r = initramfs_note_booted(host);
+        if (r < 0 && r != -ENOENT)
+                log_warning("Cannot note in /run which initramfs this is, ignoring: %s",
+                        strerror(-r));
+}
+
 int boot_run(const BootOptions *options)
 {
         _cleanup_pass_ Pass pass = {};
@@ -87,6 +104,8 @@ int boot_run(const BootOptions *options)
                         strerror(-r));
                 return r;
         }
+        if (!options->dry_run && options->stage == STAGE_INITRD)
+                note_initramfs(&pass.host);
         if (!options->dry_run && !host_is_enabled(&pass.host)) {
                 log_notice("vfio-bindd-early.service is not enabled, nothing is done.");
                 return 0;

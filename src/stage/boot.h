@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "core/config.h"
 #include "core/vocabulary.h"
 
 typedef struct BootOptions {
@@ -15,3 +16,6 @@ typedef struct BootOptions {
  * and by one minute. Returns 0, refusals and failures included, or a negative errno if it could
  * not do its work at all. */
 int boot_run(const BootOptions *options) _must_check_;
+
+/* After which the executor gives up in an early pass, in microseconds: BootTimeout=, bounded. */
+uint64_t boot_timeout(const Config *config);

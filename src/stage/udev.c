@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "host/initramfs.h"
 #include "host/switch.h"
 #include "host/watching.h"
 #include "log/log.h"
@@ -12,9 +13,10 @@
 
 Stage udev_stage(const char *root)
 {
-        /* As systemd tells an initramfs; the other ones bring no rules of ours to udev before
-         * their root is there. */
-        return !root && access("/etc/initrd-release", F_OK) == 0 ? STAGE_INITRD : STAGE_RUNTIME;
+        _cleanup_host_ Host host = { .root = -1 };
+
+        return !root && host_open(NULL, &host) >= 0 && host_is_initramfs(&host) ? STAGE_INITRD :
+                                                                                 STAGE_RUNTIME;
 }
 
 /* The `change` event of a PF is about its virtual functions; a daemon that watches has had it from

@@ -55,7 +55,7 @@ typedef const char *(*UdevLookup)(void *userdata, const char *name);
  * ours; -EINVAL if something is missing or not shaped as udev and the kernel shape it. */
 int udev_event_parse(UdevLookup lookup, void *userdata, UdevEvent *ret) _must_check_;
 
-/* STAGE_INITRD inside an initramfs with systemd, else STAGE_RUNTIME. root NULL: this machine. */
+/* STAGE_INITRD inside an initramfs, else STAGE_RUNTIME. root NULL: this machine. */
 Stage udev_stage(const char *root);
 
 /* Handles one event; properties go to `output`. root NULL: this machine. Returns 0, refusals and
