@@ -196,7 +196,16 @@ const char *claim_plan_state(const ClaimPlan *claim)
                 return "absent";
         if (claim->partial)
                 return "partial";
-        return state_to_string(claim->state);
+        switch (claim->state) {
+        case STATE_UNCLAIMED: /* of a claim these say no more than that it waits … */
+        case STATE_BINDING:
+        case STATE_RELEASING:
+                return state_to_string(STATE_PENDING);
+        case STATE_DETACHED: /* … or has what it wants */
+                return state_to_string(STATE_BOUND);
+        default:
+                return state_to_string(claim->state);
+        }
 }
 
 int plan_format(const Plan *plan, char **ret)

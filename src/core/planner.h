@@ -31,6 +31,12 @@ typedef struct PlanRequest {
 int planner_plan(const Snapshot *snapshot, const Config *config, const PlanRequest *request,
         Plan **ret) _must_check_;
 
+/* What the early pass of the next boot would do, were the hardware as it is now and no driver bound
+ * but those that the host needs. The snapshot is as before when this returns; the plan shows it as
+ * it is now. Returns 0, -ENOMEM. */
+int planner_plan_next_boot(Snapshot *snapshot, const Config *config, bool prune, Plan **ret)
+        _must_check_;
+
 /* How each claim's lines answer for one function, for Explain. */
 typedef struct Explanation {
         const Claim *claim;

@@ -18,3 +18,8 @@ int client_parse_device(const char *path, PciAddress *ret) _must_check_;
  * which are the objects below it. Objects, interfaces and properties that are not known, and
  * values of another type than they should be, are passed over. Returns 0 or a negative errno. */
 int client_read_model(sd_bus_message *manager, sd_bus_message *objects, Model **ret) _must_check_;
+
+/* Brings the model up to date with one of the signals PropertiesChanged, InterfacesAdded and
+ * InterfacesRemoved of the daemon; pointers into it become invalid. Returns 0 or a negative
+ * errno. */
+int client_read_signal(sd_bus_message *signal, Model *model) _must_check_;

@@ -3,15 +3,9 @@
 
 #include "bus/names.h"
 #include "ctl/client-internal.h"
-#include "util/array.h"
+#include "util/parse.h"
 
 /* Objects of the daemon as a model. */
-
-typedef struct Reading {
-        Model *model;
-        char **claim_order; /* object paths, as in the configuration */
-        char **claim_paths; /* of model->claims, before they are sorted */
-} Reading;
 
 static const char *label_of(const char *path, const char *prefix)
 {
@@ -25,6 +19,28 @@ int client_parse_device(const char *path, PciAddress *ret)
         const char *label = label_of(path, BUS_PREFIX_DEVICE);
 
         return label ? pci_address_parse(label, ret) : -EINVAL;
+}
+
+/* Claims are referred to by path; people know them by name. Not the path of a claim: NULL. */
+static int set_claim_name(char **target, const char *path)
+{
+        _cleanup_free_ char *name = NULL;
+        int r = label_of(path, BUS_PREFIX_CLAIM)
+                ? sd_bus_path_decode(path, BUS_PREFIX_CLAIM, &name)
+                : 0;
+
+        return r < 0 ? r : model_set(target, r > 0 ? name : NULL);
+}
+
+static bool parse_group(const char *path, int64_t *ret)
+{
+        const char *label = label_of(path, BUS_PREFIX_GROUP);
+        uint64_t number;
+
+        if (!label || parse_unsigned(label, UINT32_MAX - 1, &number) < 0)
+                return false;
+        *ret = (int64_t) number;
+        return true;
 }
 
 static size_t find_name(const char *name, const char *const *names, size_t n_names)
@@ -88,7 +104,7 @@ static int read_list(sd_bus_message *message, char type, char ***target)
         return leave_value(message, leave_value(message, r));
 }
 
-static int read_group(sd_bus_message *message, int64_t *target)
+static int read_unsigned(sd_bus_message *message, int64_t *target)
 {
         uint32_t value;
         int r = enter_value(message, "u");
@@ -98,6 +114,44 @@ static int read_group(sd_bus_message *message, int64_t *target)
         r = sd_bus_message_read_basic(message, 'u', &value);
         if (r >= 0)
                 *target = value == UINT32_MAX ? -1 : (int64_t) value;
+        return leave_value(message, r);
+}
+
+static int read_signed(sd_bus_message *message, int64_t *target)
+{
+        int32_t value;
+        int r = enter_value(message, "i");
+
+        if (r <= 0)
+                return r;
+        r = sd_bus_message_read_basic(message, 'i', &value);
+        if (r >= 0)
+                *target = value;
+        return leave_value(message, r);
+}
+
+static int read_time(sd_bus_message *message, int64_t *target)
+{
+        uint64_t value;
+        int r = enter_value(message, "t");
+
+        if (r <= 0)
+                return r;
+        r = sd_bus_message_read_basic(message, 't', &value);
+        if (r >= 0)
+                *target = value > 0 && value <= INT64_MAX ? (int64_t) value : -1;
+        return leave_value(message, r);
+}
+
+static int read_boolean(sd_bus_message *message, bool *target)
+{
+        int value, r = enter_value(message, "b");
+
+        if (r <= 0)
+                return r;
+        r = sd_bus_message_read_basic(message, 'b', &value);
+        if (r >= 0)
+                *target = value;
         return leave_value(message, r);
 }
 
@@ -125,6 +179,7 @@ static int read_errors(sd_bus_message *message, Model *model)
 
         if (r <= 0)
                 return r;
+        model_clear_errors(model);
         r = sd_bus_message_enter_container(message, SD_BUS_TYPE_ARRAY, "(suus)");
         while (r >= 0 &&
                (r = sd_bus_message_read(message, "(suus)", &file, &line, &column, &text)) > 0) {
@@ -142,25 +197,70 @@ static int read_errors(sd_bus_message *message, Model *model)
         return leave_value(message, leave_value(message, r));
 }
 
-static int read_device_property(sd_bus_message *message, const char *name, void *userdata,
-        _unused_ Reading *reading)
+/* Replaces a path by what is meant. */
+static int read_path(sd_bus_message *message, int (*set)(char **target, const char *path),
+        char **target)
 {
-        ModelDevice *device = userdata;
+        const char *path;
+        int r = enter_value(message, "o");
+
+        if (r <= 0)
+                return r;
+        r = sd_bus_message_read_basic(message, 'o', &path);
+        if (r >= 0)
+                r = set(target, path);
+        return leave_value(message, r);
+}
+
+static int set_device_address(char **target, const char *path)
+{
+        PciAddress address;
+
+        return model_set(target,
+                client_parse_device(path, &address) < 0 ? NULL : PCI_ADDRESS_TEXT(&address));
+}
+
+static int read_device_number(sd_bus_message *message, size_t number, ModelDevice *device)
+{
+        int64_t *target = &device->numbers[number];
+
+        switch (number) {
+        case DEVICE_VF_INDEX:
+        case DEVICE_NUMA_NODE:
+                return read_signed(message, target);
+        case DEVICE_BOUND_TIMESTAMP:
+                return read_time(message, target);
+        default:
+                return read_unsigned(message, target);
+        }
+}
+
+static int read_device_property(sd_bus_message *message, const char *name, void *object)
+{
+        ModelDevice *device = object;
         size_t i = find_name(name, device_text_names, _DEVICE_TEXT_MAX);
 
         if (i < _DEVICE_TEXT_MAX)
                 return read_text(message, 's', &device->text[i]);
+        i = find_name(name, device_number_names, _DEVICE_NUMBER_MAX);
+        if (i < _DEVICE_NUMBER_MAX)
+                return read_device_number(message, i, device);
         if (streq(name, "GroupNumber"))
-                return read_group(message, &device->group);
+                return read_unsigned(message, &device->group);
+        if (streq(name, "IsBridge"))
+                return read_boolean(message, &device->is_bridge);
+        if (streq(name, "ResetMethods"))
+                return read_list(message, 's', &device->reset_methods);
+        if (streq(name, "PhysicalFunction"))
+                return read_path(message, set_device_address, &device->physical_function);
         if (streq(name, "Claim"))
-                return read_text(message, 'o', &device->claim);
+                return read_path(message, set_claim_name, &device->claim);
         return sd_bus_message_skip(message, "v");
 }
 
-static int read_claim_property(sd_bus_message *message, const char *name, void *userdata,
-        _unused_ Reading *reading)
+static int read_claim_property(sd_bus_message *message, const char *name, void *object)
 {
-        ModelClaim *claim = userdata;
+        ModelClaim *claim = object;
         size_t i = find_name(name, claim_text_names, _CLAIM_TEXT_MAX);
 
         if (i < _CLAIM_TEXT_MAX)
@@ -173,23 +273,62 @@ static int read_claim_property(sd_bus_message *message, const char *name, void *
         return sd_bus_message_skip(message, "v");
 }
 
-static int read_manager_property(sd_bus_message *message, const char *name,
-        _unused_ void *userdata, Reading *reading)
+static int read_group_property(sd_bus_message *message, const char *name, void *object)
 {
+        ModelGroup *group = object;
+
         if (streq(name, "State"))
-                return read_text(message, 's', &reading->model->state);
-        if (streq(name, "Claims"))
-                return read_list(message, 'o', &reading->claim_order);
-        if (streq(name, "ConfigurationErrors"))
-                return read_errors(message, reading->model);
+                return read_text(message, 's', &group->state);
+        if (streq(name, "Node"))
+                return read_text(message, 's', &group->node);
+        if (streq(name, "NodeUser"))
+                return read_unsigned(message, &group->node_user);
+        if (streq(name, "NodeGroup"))
+                return read_unsigned(message, &group->node_group);
+        if (streq(name, "NodeMode"))
+                return read_unsigned(message, &group->node_mode);
+        if (streq(name, "Viable"))
+                return read_boolean(message, &group->is_viable);
         return sd_bus_message_skip(message, "v");
 }
 
-typedef int (*PropertyReader)(sd_bus_message *message, const char *name, void *userdata,
-        Reading *reading);
+static int read_claim_order(sd_bus_message *message, Model *model)
+{
+        _cleanup_string_list_ char **paths = NULL;
+        int r = read_list(message, 'o', &paths);
 
-static int read_properties(sd_bus_message *message, PropertyReader reader, void *userdata,
-        Reading *reading)
+        model->claim_order = string_list_free(model->claim_order);
+        for (char **path = paths; r >= 0 && path && *path; path++) {
+                _cleanup_free_ char *name = NULL;
+
+                r = set_claim_name(&name, *path);
+                if (r >= 0 && name)
+                        r = string_list_append(&model->claim_order, name);
+        }
+        return r;
+}
+
+static int read_manager_property(sd_bus_message *message, const char *name, void *object)
+{
+        Model *model = object;
+        size_t i = find_name(name, manager_text_names, _MANAGER_TEXT_MAX);
+
+        if (i < _MANAGER_TEXT_MAX)
+                return read_text(message, 's', &model->text[i]);
+        if (streq(name, "State"))
+                return read_text(message, 's', &model->state);
+        if (streq(name, "Settled"))
+                return read_boolean(message, &model->settled);
+        if (streq(name, "Claims"))
+                return read_claim_order(message, model);
+        if (streq(name, "ConfigurationErrors"))
+                return read_errors(message, model);
+        return sd_bus_message_skip(message, "v");
+}
+
+typedef int (*PropertyReader)(sd_bus_message *message, const char *name, void *object);
+
+static int read_properties(sd_bus_message *message, PropertyReader reader, void *object)
 {
         const char *name;
         int r = sd_bus_message_enter_container(message, SD_BUS_TYPE_ARRAY, "{sv}");
@@ -198,13 +337,13 @@ static int read_properties(sd_bus_message *message, PropertyReader reader, void 
                (r = sd_bus_message_enter_container(message, SD_BUS_TYPE_DICT_ENTRY, "sv")) > 0) {
                 r = sd_bus_message_read_basic(message, 's', &name);
                 if (r >= 0)
-                        r = reader(message, name, userdata, reading);
+                        r = reader(message, name, object);
                 r = leave_value(message, r);
         }
         return leave_value(message, r);
 }
 
-static int read_device(sd_bus_message *message, const char *path, Reading *reading)
+static int add_device(sd_bus_message *message, const char *path, Model *model)
 {
         ModelDevice *device;
         PciAddress address;
@@ -212,27 +351,40 @@ static int read_device(sd_bus_message *message, const char *path, Reading *readi
 
         if (client_parse_device(path, &address) < 0)
                 return sd_bus_message_skip(message, "a{sv}");
-        r = model_add_device(reading->model, &device);
+        r = model_add_device(model, &device);
         if (r < 0)
                 return r;
         device->address = address;
-        return read_properties(message, read_device_property, device, reading);
+        return read_properties(message, read_device_property, device);
 }
 
-static int read_claim(sd_bus_message *message, const char *path, Reading *reading)
+static int add_claim(sd_bus_message *message, const char *path, Model *model)
 {
         ModelClaim *claim;
         int r;
 
         if (!label_of(path, BUS_PREFIX_CLAIM))
                 return sd_bus_message_skip(message, "a{sv}");
-        r = model_add_claim(reading->model, &claim);
-        if (r >= 0)
-                r = string_list_append(&reading->claim_paths, path);
-        return r < 0 ? r : read_properties(message, read_claim_property, claim, reading);
+        r = model_add_claim(model, &claim);
+        return r < 0 ? r : read_properties(message, read_claim_property, claim);
 }
 
-static int read_interface(sd_bus_message *message, const char *path, Reading *reading)
+static int add_group(sd_bus_message *message, const char *path, Model *model)
+{
+        ModelGroup *group;
+        int64_t number;
+        int r;
+
+        if (!parse_group(path, &number))
+                return sd_bus_message_skip(message, "a{sv}");
+        r = model_add_group(model, &group);
+        if (r < 0)
+                return r;
+        group->number = number;
+        return read_properties(message, read_group_property, group);
+}
+
+static int add_interface(sd_bus_message *message, const char *path, Model *model)
 {
         const char *interface;
         int r = sd_bus_message_read_basic(message, 's', &interface);
@@ -240,13 +392,15 @@ static int read_interface(sd_bus_message *message, const char *path, Reading *re
         if (r < 0)
                 return r;
         if (streq(interface, BUS_INTERFACE_DEVICE))
-                return read_device(message, path, reading);
+                return add_device(message, path, model);
         if (streq(interface, BUS_INTERFACE_CLAIM))
-                return read_claim(message, path, reading);
+                return add_claim(message, path, model);
+        if (streq(interface, BUS_INTERFACE_GROUP))
+                return add_group(message, path, model);
         return sd_bus_message_skip(message, "a{sv}");
 }
 
-static int read_object(sd_bus_message *message, Reading *reading)
+static int add_object(sd_bus_message *message, Model *model)
 {
         const char *path;
         int r = sd_bus_message_read_basic(message, 'o', &path);
@@ -255,70 +409,146 @@ static int read_object(sd_bus_message *message, Reading *reading)
                 r = sd_bus_message_enter_container(message, SD_BUS_TYPE_ARRAY, "{sa{sv}}");
         while (r >= 0 && (r = sd_bus_message_enter_container(message, SD_BUS_TYPE_DICT_ENTRY,
                                   "sa{sv}")) > 0)
-                r = leave_value(message, read_interface(message, path, reading));
+                r = leave_value(message, add_interface(message, path, model));
         return leave_value(message, r);
 }
 
-static size_t position(char *const *list, const char *text)
-{
-        size_t i = 0;
-
-        while (list && list[i] && !streq(list[i], text))
-                i++;
-        return i;
-}
-
-/* Claims are referred to by path; people know them by name. */
-static int resolve_claims(Reading *reading)
-{
-        Model *model = reading->model;
-
-        for (size_t i = 0; i < model->n_devices; i++) {
-                ModelDevice *device = &model->devices[i];
-                size_t n = device->claim ? position(reading->claim_paths, device->claim)
-                                         : model->n_claims;
-                int r = model_set(&device->claim,
-                        n < model->n_claims ? model->claims[n].text[CLAIM_NAME] : NULL);
-
-                if (r < 0)
-                        return r;
-        }
-        for (size_t i = 0; i < model->n_claims; i++)
-                model->claims[i].order = position(reading->claim_order, reading->claim_paths[i]);
-        return 0;
-}
-
-static int read_objects(sd_bus_message *reply, Reading *reading)
+static int read_objects(sd_bus_message *reply, Model *model)
 {
         int r = sd_bus_message_enter_container(reply, SD_BUS_TYPE_ARRAY, "{oa{sa{sv}}}");
 
         while (r >= 0 && (r = sd_bus_message_enter_container(reply, SD_BUS_TYPE_DICT_ENTRY,
                                   "oa{sa{sv}}")) > 0)
-                r = leave_value(reply, read_object(reply, reading));
-        return r < 0 ? r : resolve_claims(reading);
+                r = leave_value(reply, add_object(reply, model));
+        return r;
+}
+
+/* Of a claim that is not there, the name is none. */
+static int drop_dangling_claims(Model *model)
+{
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < model->n_devices; i++) {
+                ModelDevice *device = &model->devices[i];
+
+                if (device->claim && !model_find_claim(model, device->claim))
+                        r = model_set(&device->claim, NULL);
+        }
+        return r;
 }
 
 int client_read_model(sd_bus_message *manager, sd_bus_message *objects, Model **ret)
 {
         _cleanup_model_ Model *model = calloc(1, sizeof(Model));
-        Reading reading = { .model = model };
         int r;
 
         if (!model)
                 return -ENOMEM;
-        r = read_properties(manager, read_manager_property, NULL, &reading);
+        r = read_properties(manager, read_manager_property, model);
         if (r >= 0)
-                r = read_objects(objects, &reading);
-        string_list_free(reading.claim_order);
-        string_list_free(reading.claim_paths);
+                r = read_objects(objects, model);
+        if (r >= 0 && !model->state)
+                r = model_set(&model->state, BUS_UNKNOWN);
         if (r < 0)
                 return r;
-        if (!model->state) {
-                r = model_set(&model->state, "unknown");
-                if (r < 0)
-                        return r;
-        }
         model_finish(model);
+        r = drop_dangling_claims(model);
+        if (r < 0)
+                return r;
         *ret = TAKE_POINTER(model);
         return 0;
+}
+
+static ModelClaim *find_claim(const Model *model, const char *path)
+{
+        _cleanup_free_ char *name = NULL;
+
+        return set_claim_name(&name, path) >= 0 && name ? model_find_claim(model, name) : NULL;
+}
+
+static ModelDevice *find_device(const Model *model, const char *path)
+{
+        PciAddress address;
+
+        return client_parse_device(path, &address) < 0 ? NULL : model_find_device(model, &address);
+}
+
+static ModelGroup *find_group(const Model *model, const char *path)
+{
+        int64_t number;
+
+        return parse_group(path, &number) ? model_find_group(model, number) : NULL;
+}
+
+static int read_changed(sd_bus_message *signal, const char *path, Model *model)
+{
+        const char *interface;
+        PropertyReader reader = NULL;
+        void *object = NULL;
+        int r = sd_bus_message_read_basic(signal, 's', &interface);
+
+        if (r < 0)
+                return r;
+        if (streq(interface, BUS_INTERFACE_MANAGER)) {
+                reader = read_manager_property;
+                object = model;
+        } else if (streq(interface, BUS_INTERFACE_DEVICE)) {
+                reader = read_device_property;
+                object = find_device(model, path);
+        } else if (streq(interface, BUS_INTERFACE_CLAIM)) {
+                reader = read_claim_property;
+                object = find_claim(model, path);
+        } else if (streq(interface, BUS_INTERFACE_GROUP)) {
+                reader = read_group_property;
+                object = find_group(model, path);
+        }
+        if (!object)
+                return 0;
+        r = read_properties(signal, reader, object);
+        if (r >= 0 && object == model) /* the order of the claims may be another one */
+                model_finish(model);
+        return r < 0 ? r : 0;
+}
+
+static void remove_interface(const char *path, const char *interface, Model *model)
+{
+        ModelDevice *device = find_device(model, path);
+        ModelClaim *claim = find_claim(model, path);
+        ModelGroup *group = find_group(model, path);
+
+        if (device && streq(interface, BUS_INTERFACE_DEVICE))
+                model_remove_device(model, device);
+        if (claim && streq(interface, BUS_INTERFACE_CLAIM))
+                model_remove_claim(model, claim);
+        if (group && streq(interface, BUS_INTERFACE_GROUP))
+                model_remove_group(model, group);
+}
+
+static int read_removed(sd_bus_message *signal, Model *model)
+{
+        const char *path, *interface;
+        int r = sd_bus_message_read_basic(signal, 'o', &path);
+
+        if (r >= 0)
+                r = sd_bus_message_enter_container(signal, SD_BUS_TYPE_ARRAY, "s");
+        while (r >= 0 && (r = sd_bus_message_read_basic(signal, 's', &interface)) > 0)
+                remove_interface(path, interface, model);
+        return r < 0 ? r : 0;
+}
+
+int client_read_signal(sd_bus_message *signal, Model *model)
+{
+        const char *member = sd_bus_message_get_member(signal);
+        int r;
+
+        if (streq_null(member, "PropertiesChanged"))
+                return read_changed(signal, sd_bus_message_get_path(signal), model);
+        if (streq_null(member, "InterfacesRemoved"))
+                return read_removed(signal, model);
+        if (!streq_null(member, "InterfacesAdded"))
+                return 0;
+        r = add_object(signal, model);
+        if (r >= 0)
+                model_finish(model);
+        return r < 0 ? r : 0;
 }

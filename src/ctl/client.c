@@ -95,11 +95,16 @@ int client_get_model(sd_bus *bus, sd_bus_error *error, Model **ret)
         return r < 0 ? r : client_read_model(manager, objects, ret);
 }
 
-static int append_options(sd_bus_message *message, bool prune)
+/* What is not asked for is left out: a daemon of another version may not know it. */
+static int append_flags(sd_bus_message *message, bool prune, bool next_boot)
 {
-        if (prune)
-                return sd_bus_message_append(message, "a{sv}", 1, BUS_OPTION_PRUNE, "b", 1);
-        return sd_bus_message_append(message, "a{sv}", 0);
+        int r = sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "{sv}");
+
+        if (r >= 0 && prune)
+                r = sd_bus_message_append(message, "{sv}", BUS_OPTION_PRUNE, "b", 1);
+        if (r >= 0 && next_boot)
+                r = sd_bus_message_append(message, "{sv}", BUS_OPTION_NEXT_BOOT, "b", 1);
+        return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
 static int read_results(sd_bus_message *reply, ApplyItems *items)
@@ -140,7 +145,7 @@ int client_apply(sd_bus *bus, char *const *claims, bool prune, bool interactive,
         if (r >= 0)
                 r = sd_bus_message_append_strv(message, (char **) claims);
         if (r >= 0)
-                r = append_options(message, prune);
+                r = append_flags(message, prune, false);
         if (r < 0) {
                 sd_bus_message_unref(message);
                 return r;
@@ -179,7 +184,7 @@ static int read_steps(sd_bus_message *reply, ModelSteps *steps)
         return r < 0 ? r : 0;
 }
 
-int client_plan(sd_bus *bus, bool prune, sd_bus_error *error, ModelSteps *steps)
+int client_plan(sd_bus *bus, bool prune, bool next_boot, sd_bus_error *error, ModelSteps *steps)
 {
         _cleanup_bus_message_ sd_bus_message *reply = NULL;
         sd_bus_message *message;
@@ -188,7 +193,7 @@ int client_plan(sd_bus *bus, bool prune, sd_bus_error *error, ModelSteps *steps)
         r = new_call(bus, BUS_INTERFACE_MANAGER, "Plan", &message);
         if (r < 0)
                 return r;
-        r = append_options(message, prune);
+        r = append_flags(message, prune, next_boot);
         if (r < 0) {
                 sd_bus_message_unref(message);
                 return r;

@@ -35,7 +35,8 @@ void apply_items_done(ApplyItems *items);
 /* No claims (NULL or empty) means all. `interactive`: a password may be asked for. */
 int client_apply(sd_bus *bus, char *const *claims, bool prune, bool interactive,
         sd_bus_error *error, ApplyItems *items) _must_check_;
-int client_plan(sd_bus *bus, bool prune, sd_bus_error *error, ModelSteps *steps) _must_check_;
+int client_plan(sd_bus *bus, bool prune, bool next_boot, sd_bus_error *error, ModelSteps *steps)
+        _must_check_;
 
 static inline void bus_flush_close(sd_bus **bus)
 {

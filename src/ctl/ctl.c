@@ -7,12 +7,11 @@
 #include "ctl/exit-code.h"
 #include "ctl/verbs.h"
 
-static const Verb verbs[] = {
-        { .name = "list", .run = verb_list },
-        { .name = "apply",
-          .options = VERB_OPTION_PRUNE | VERB_OPTION_DRY_RUN | VERB_OPTION_ASK,
-          .has_arguments = true,
-          .run = verb_apply },
+/* The first one is what runs without a verb. */
+static const Verb *const verbs[] = {
+        &verb_list,
+        &verb_apply,
+        &verb_wait,
 };
 
 static int run(int argc, char **argv)

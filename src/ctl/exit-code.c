@@ -5,14 +5,16 @@ static int weight(ExitCode code)
 {
         switch (code) {
         case EXIT_CODE_USAGE:
-                return 5;
+                return 6;
         case EXIT_CODE_FAILED:
-                return 4;
+                return 5;
         case EXIT_CODE_STUCK:
-                return 3;
+                return 4;
         case EXIT_CODE_REFUSED:
-                return 2;
+                return 3;
         case EXIT_CODE_ABSENT:
+                return 2;
+        case EXIT_CODE_PENDING:
                 return 1;
         default:
                 return 0;

@@ -3,34 +3,53 @@
 
 #include <stdio.h>
 
-void help_print(void)
+#include "ctl/text.h"
+
+#define NAME_COLUMNS 22
+
+static void print_verb_line(const Verb *verb)
 {
-        fputs("vfio-bindctl [OPTION…] [VERB]\n"
+        char name[128];
+        size_t width;
+
+        (void) snprintf(name, sizeof(name), "%s%s%s", verb->name, verb->arguments ? " " : "",
+                verb->arguments ?: "");
+        width = text_width(name);
+        printf("  %s%*s %s\n", name, (int) (width < NAME_COLUMNS ? NAME_COLUMNS - width : 0), "",
+                verb->summary);
+}
+
+void help_print(const Verb *const *verbs, size_t n_verbs)
+{
+        fputs("vfio-bindctl [OPTION…] [VERB] [ARGUMENT…]\n"
               "\n"
               "Shows and applies claims of PCI devices for vfio-pci.\n"
               "\n"
-              "Verbs:\n"
-              "  list                    Claims, their devices and what became of them; the\n"
-              "                          default. Asks the daemon, else looks for itself.\n"
-              "  apply [CLAIM…]          Bind what the claims (all without an argument) want,\n"
-              "                          from host drivers too unless the host uses the device\n"
-              "\n"
-              "Options of apply:\n"
-              "  --dry-run               Only tell what would be done; the exit code is what\n"
-              "                          can be told beforehand\n"
-              "  --prune                 Release what no claim selects any more\n"
-              "  --no-ask-password       Do not ask for authentication\n"
-              "\n"
-              "Options:\n"
+              "Verbs (\"vfio-bindctl VERB --help\" tells their options):\n",
+                stdout);
+        for (size_t i = 0; i < n_verbs; i++)
+                print_verb_line(verbs[i]);
+        fputs("\n"
+              "Options of all verbs:\n"
               "  --json=pretty|short|off JSON with the names of the D-Bus properties\n"
               "  -j                      The same, pretty on a terminal, else short\n"
               "  --root=DIR              Look at a saved tree instead of this machine\n"
               "  --no-legend             Without titles and summary\n"
+              "  --no-ask-password       Do not ask for authentication\n"
+              "  --no-pager              Accepted: output never goes through a pager\n"
               "  -q, --quiet             Only the table, and what went wrong\n"
-              "  -h, --help              This text\n"
+              "  -h, --help              This text, or that of a verb\n"
               "  --version               The version\n"
               "\n"
-              "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 refused,\n"
-              "4 no such claim, 5 timed out or stuck.\n",
+              "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 refused, 4 no\n"
+              "such device, group or claim, 5 timed out or stuck, 6 changes pending (plan\n"
+              "--exit-code).\n",
                 stdout);
+}
+
+void help_print_verb(const Verb *verb)
+{
+        printf("vfio-bindctl %s [OPTION…]%s%s\n\n%s\n"
+               "Options of all verbs and exit codes: vfio-bindctl --help\n",
+                verb->name, verb->arguments ? " " : "", verb->arguments ?: "", verb->help);
 }

@@ -117,6 +117,12 @@ void json_integer(Json *json, const char *key, int64_t value)
         buffer_printf(&json->buffer, "%" PRIi64, value);
 }
 
+void json_boolean(Json *json, const char *key, bool value)
+{
+        begin_value(json, key);
+        buffer_append(&json->buffer, value ? "true" : "false");
+}
+
 void json_null(Json *json, const char *key)
 {
         begin_value(json, key);

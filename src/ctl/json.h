@@ -25,6 +25,7 @@ void json_close_array(Json *json);
  * that change the direction are escaped, so that the text can be shown on a terminal. */
 void json_string(Json *json, const char *key, const char *text);
 void json_integer(Json *json, const char *key, int64_t value);
+void json_boolean(Json *json, const char *key, bool value);
 void json_null(Json *json, const char *key);
 /* A NULL-terminated list; NULL is empty. */
 void json_strings(Json *json, const char *key, char *const *list);

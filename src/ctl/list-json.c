@@ -22,7 +22,7 @@ static void json_group(Json *json, int64_t group)
 void json_device(Json *json, const ModelDevice *device)
 {
         json_open_object(json, NULL);
-        for (size_t i = 0; i < _DEVICE_TEXT_MAX; i++)
+        for (size_t i = 0; i < _DEVICE_TEXT_BASIC_MAX; i++)
                 json_string(json, device_text_names[i], device->text[i]);
         json_group(json, device->group);
         json_string(json, "Claim", device->claim);
@@ -41,7 +41,7 @@ static void json_source(Json *json, const ModelClaim *claim)
         json_close_array(json);
 }
 
-static void json_claim(Json *json, const Model *model, const ModelClaim *claim)
+void json_claim(Json *json, const Model *model, const ModelClaim *claim)
 {
         json_open_object(json, NULL);
         for (size_t i = 0; i < _CLAIM_TEXT_MAX; i++)

@@ -22,6 +22,7 @@ bool list_shows_unclaimed(const ModelDevice *device);
 /* Opens the outermost object: schema version and kind. */
 void json_begin_document(Json *json, const char *kind);
 void json_device(Json *json, const ModelDevice *device);
+void json_claim(Json *json, const Model *model, const ModelClaim *claim);
 void json_configuration_errors(Json *json, const Model *model);
 /* "Steps" of a plan; "Devices" as they are after "apply", with what its reply says of them. */
 void json_steps(Json *json, const ModelSteps *steps);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <inttypes.h>
 
 #include "ctl/machine-internal.h"
+#include "host/nodes.h"
 #include "util/buffer.h"
 
 /* Scan and plan under the names of the D-Bus properties: each value is what the daemon would
@@ -102,6 +104,52 @@ static int set_history(ModelDevice *shown, const DeviceRecord *record)
         return r;
 }
 
+/* What we wrote or, before that, found. */
+static const char *driver_override(const DeviceRecord *record)
+{
+        if (!record)
+                return NULL;
+        switch (record->state) {
+        case STATE_BOUND:
+                return record->target_driver;
+        case STATE_DETACHED:
+                return DETACHED_OVERRIDE;
+        default:
+                return record->original_override;
+        }
+}
+
+static int set_details(ModelDevice *shown, const Device *device)
+{
+        const DeviceRecord *record = device->record;
+        int r;
+
+        shown->is_bridge = device->is_bridge;
+        shown->numbers[DEVICE_SRIOV_TOTAL_VFS] = device->sriov_total_vfs;
+        shown->numbers[DEVICE_VF_INDEX] = device->vf_index;
+        shown->numbers[DEVICE_DRIFT_COUNT] = record ? record->drift_count : 0;
+        if (record && record->bound_usec > 0 && record->bound_usec <= INT64_MAX)
+                shown->numbers[DEVICE_BOUND_TIMESTAMP] = (int64_t) record->bound_usec;
+        r = model_set(&shown->text[DEVICE_MODALIAS], device->modalias);
+        if (r >= 0)
+                r = model_set(&shown->text[DEVICE_PHYSICAL_SLOT], device->physical_slot.text);
+        if (r >= 0)
+                r = model_set(&shown->text[DEVICE_SERIAL], device->serial.text);
+        if (r >= 0)
+                r = model_set(&shown->text[DEVICE_DRIVER_OVERRIDE], driver_override(record));
+        if (r >= 0 && device->is_virtual_function)
+                r = model_set(&shown->physical_function,
+                        PCI_ADDRESS_TEXT(&device->physical_function));
+        if (r < 0 || !device->has_details)
+                return r;
+        shown->numbers[DEVICE_NUMA_NODE] = device->numa_node;
+        r = set_hex(&shown->text[DEVICE_REVISION], device->revision, 2);
+        if (r >= 0 && device->vfio_device >= 0)
+                r = format_string(&shown->text[DEVICE_DEVICE_NODE],
+                        "/dev/vfio/devices/vfio%" PRIi64, device->vfio_device);
+        return r < 0 ? r : string_list_copy(device->reset_methods, &shown->reset_methods);
+}
+
 static int add_device(const MemberPlan *member, Model *model)
 {
         ModelDevice *shown;
@@ -115,21 +163,43 @@ static int add_device(const MemberPlan *member, Model *model)
         r = set_identity(shown, member->device);
         if (r >= 0)
                 r = set_judgement(shown, member);
-        return r < 0 ? r : set_history(shown, member->device->record);
+        if (r >= 0)
+                r = set_history(shown, member->device->record);
+        return r < 0 ? r : set_details(shown, member->device);
 }
 
-static const char *claim_state(const ClaimPlan *plan)
+static int add_group(const Host *host, const GroupPlan *plan, Model *model)
 {
-        const char *state = claim_plan_state(plan);
+        NodeStatus node = {};
+        ModelGroup *shown;
+        int r;
 
-        /* Of a claim these say no more than that it waits, or has what it wants. */
-        if (streq(state, state_to_string(STATE_UNCLAIMED)) ||
-            streq(state, state_to_string(STATE_BINDING)) ||
-            streq(state, state_to_string(STATE_RELEASING)))
-                return state_to_string(STATE_PENDING);
-        if (streq(state, state_to_string(STATE_DETACHED)))
-                return state_to_string(STATE_BOUND);
-        return state;
+        if (plan->number < 0)
+                return 0;
+        r = model_add_group(model, &shown);
+        if (r < 0)
+                return r;
+        shown->number = plan->number;
+        shown->is_viable = true;
+        for (size_t i = 0; i < plan->n_members; i++)
+                if (!driver_is_harmless(plan->members[i].device->driver))
+                        shown->is_viable = false;
+        r = model_set(&shown->state, state_to_string(plan->state));
+        if (r < 0 || node_status(host, plan->number, &node) < 0 || !node.exists)
+                return r;
+        shown->node_user = node.uid;
+        shown->node_group = node.gid;
+        shown->node_mode = node.mode & 07777;
+        return format_string(&shown->node, "/dev/vfio/%" PRIi64, plan->number);
+}
+
+static int add_members(const Host *host, const GroupPlan *plan, Model *model)
+{
+        int r = add_group(host, plan, model);
+
+        for (size_t j = 0; r >= 0 && j < plan->n_members; j++)
+                r = add_device(&plan->members[j], model);
+        return r;
 }
 
 static int set_lines(ModelClaim *shown, const ClaimPlan *plan)
@@ -169,7 +239,7 @@ static int add_claim(const ClaimPlan *plan, Model *model)
                 r = model_set(&shown->text[CLAIM_COMPANIONS],
                         companion_policy_to_string(claim->settings.companions));
         if (r >= 0)
-                r = model_set(&shown->text[CLAIM_STATE], claim_state(plan));
+                r = model_set(&shown->text[CLAIM_STATE], claim_plan_state(plan));
         if (r >= 0)
                 r = model_set(&shown->text[CLAIM_REASON], reason_to_string(plan->reason));
         if (r >= 0)
@@ -201,8 +271,7 @@ int machine_model(const Machine *machine, Model **ret)
         if (!model || diagnostics->failed)
                 return -ENOMEM;
         for (size_t i = 0; r >= 0 && i < plan->n_groups; i++)
-                for (size_t j = 0; r >= 0 && j < plan->groups[i].n_members; j++)
-                        r = add_device(&plan->groups[i].members[j], model);
+                r = add_members(&machine->host, &plan->groups[i], model);
         for (size_t i = 0; r >= 0 && i < plan->n_claims; i++)
                 r = add_claim(&plan->claims[i], model);
         for (size_t i = 0; r >= 0 && i < diagnostics->n_items; i++)

@@ -12,13 +12,15 @@
 
 #define SHOWN_FACTS (SNAPSHOT_FACT_NAMES | SNAPSHOT_FACT_HOST_DRIVERS | SNAPSHOT_FACT_INTERFACES)
 
-static int read_config(Machine *machine)
+static int read_config(Machine *machine, const MachineOptions *options)
 {
-        ConfigLoadOptions options = { .check_owner = machine->host.is_live };
+        ConfigLoadOptions load = { .check_owner = machine->host.is_live,
+                                   .replace_path = options->replace_path,
+                                   .replace_file = options->replace_file };
         _cleanup_kernel_command_line_ KernelCommandLine line = {};
         int r;
 
-        r = config_load(machine->host.root, &options, &machine->config);
+        r = config_load(machine->host.root, &load, &machine->config);
         if (r < 0)
                 return r;
         r = kernel_command_line_read(&machine->host, STAGE_RUNTIME, &line);
@@ -33,12 +35,13 @@ static int read_config(Machine *machine)
         return config_update_digest(machine->config);
 }
 
-static int read_snapshot(Machine *machine)
+static int read_snapshot(Machine *machine, unsigned facts)
 {
         int r;
 
         hardware_names_begin();
-        r = scan_machine(&machine->host, SHOWN_FACTS | config_needed_facts(machine->config), NULL,
+        r = scan_machine(&machine->host,
+                SHOWN_FACTS | facts | config_needed_facts(machine->config), NULL,
                 &machine->snapshot);
         hardware_names_end();
         if (r < 0)
@@ -54,7 +57,7 @@ static int plan(const Machine *machine, bool may_unbind, bool prune, Plan **ret)
         return planner_plan(machine->snapshot, machine->config, &request, ret);
 }
 
-int machine_look(const char *root, Machine **ret, const char **ret_what)
+int machine_look(const MachineOptions *options, Machine **ret, const char **ret_what)
 {
         _cleanup_machine_ Machine *machine = calloc(1, sizeof(Machine));
         const char *what = "open the machine's root directory";
@@ -65,14 +68,14 @@ int machine_look(const char *root, Machine **ret, const char **ret_what)
                 return -ENOMEM;
         }
         machine->host.root = -1;
-        r = host_open(root, &machine->host);
+        r = host_open(options->root, &machine->host);
         if (r >= 0) {
                 what = "read the configuration";
-                r = read_config(machine);
+                r = read_config(machine, options);
         }
         if (r >= 0) {
                 what = "read /sys";
-                r = read_snapshot(machine);
+                r = read_snapshot(machine, options->facts);
         }
         if (r >= 0) {
                 what = "plan";
@@ -98,9 +101,22 @@ Machine *machine_free(Machine *machine)
         return NULL;
 }
 
-static int add_step(const GroupPlan *group, const MemberPlan *member, ModelSteps *steps)
+const Config *machine_config(const Machine *machine)
 {
-        const char *driver = member->device->driver;
+        return machine->config;
+}
+
+const Snapshot *machine_snapshot(const Machine *machine)
+{
+        return machine->snapshot;
+}
+
+static int add_step(const GroupPlan *group, const MemberPlan *member, bool next_boot,
+        ModelSteps *steps)
+{
+        /* At the next boot, what is worked on has no driver yet. */
+        bool has_driver = !next_boot || member->action == ACTION_NONE;
+        const char *driver = has_driver ? member->device->driver : NULL;
         ModelStep *step;
         int r;
 
@@ -119,12 +135,15 @@ static int add_step(const GroupPlan *group, const MemberPlan *member, ModelSteps
         return r;
 }
 
-int machine_steps(const Machine *machine, bool prune, ModelSteps *steps)
+int machine_steps(const Machine *machine, bool prune, bool next_boot, ModelSteps *steps)
 {
         _cleanup_plan_ Plan *work = NULL;
         int r;
 
-        r = plan(machine, true, prune, &work);
+        if (next_boot)
+                r = planner_plan_next_boot(machine->snapshot, machine->config, prune, &work);
+        else
+                r = plan(machine, true, prune, &work);
         for (size_t i = 0; r >= 0 && i < work->n_groups; i++) {
                 const GroupPlan *group = &work->groups[i];
 
@@ -132,7 +151,7 @@ int machine_steps(const Machine *machine, bool prune, ModelSteps *steps)
                         const MemberPlan *member = &group->members[j];
 
                         if (member->action != ACTION_NONE || member->reason != REASON_NONE)
-                                r = add_step(group, member, steps);
+                                r = add_step(group, member, next_boot, steps);
                 }
         }
         return r;

@@ -26,6 +26,28 @@ const char *const device_text_names[_DEVICE_TEXT_MAX] = {
         [DEVICE_TAKEN_FROM] = "TakenFrom",
         [DEVICE_CLAIMED_STAGE] = "ClaimedStage",
         [DEVICE_NETWORK_INTERFACE] = "NetworkInterface",
+        [DEVICE_REVISION] = "Revision",
+        [DEVICE_PHYSICAL_SLOT] = "PhysicalSlot",
+        [DEVICE_SERIAL] = "Serial",
+        [DEVICE_MODALIAS] = "Modalias",
+        [DEVICE_DRIVER_OVERRIDE] = "DriverOverride",
+        [DEVICE_DEVICE_NODE] = "DeviceNode",
+};
+
+const char *const device_number_names[_DEVICE_NUMBER_MAX] = {
+        [DEVICE_SRIOV_TOTAL_VFS] = "SriovTotalVFs",
+        [DEVICE_DRIFT_COUNT] = "DriftCount",
+        [DEVICE_VF_INDEX] = "VfIndex",
+        [DEVICE_NUMA_NODE] = "NumaNode",
+        [DEVICE_BOUND_TIMESTAMP] = "BoundTimestamp",
+};
+
+const char *const manager_text_names[_MANAGER_TEXT_MAX] = {
+        [MANAGER_VERSION] = "Version",
+        [MANAGER_IOMMU] = "Iommu",
+        [MANAGER_INTERRUPT_REMAPPING] = "InterruptRemapping",
+        [MANAGER_INITRAMFS_STATE] = "InitramfsState",
+        [MANAGER_BOOTED_INITRAMFS_STATE] = "BootedInitramfsState",
 };
 
 const char *const claim_text_names[_CLAIM_TEXT_MAX] = {
@@ -51,6 +73,8 @@ int model_add_device(Model *model, ModelDevice **ret)
                 return r;
         *ret = &model->devices[model->n_devices++];
         **ret = (ModelDevice){ .group = -1 };
+        for (size_t i = 0; i < _DEVICE_NUMBER_MAX; i++)
+                (*ret)->numbers[i] = -1;
         return 0;
 }
 
@@ -62,6 +86,17 @@ int model_add_claim(Model *model, ModelClaim **ret)
                 return r;
         *ret = &model->claims[model->n_claims];
         **ret = (ModelClaim){ .order = model->n_claims++ };
+        return 0;
+}
+
+int model_add_group(Model *model, ModelGroup **ret)
+{
+        int r = ARRAY_GROW(model->groups, model->n_groups);
+
+        if (r < 0)
+                return r;
+        *ret = &model->groups[model->n_groups++];
+        **ret = (ModelGroup){ .number = -1, .node_user = -1, .node_group = -1, .node_mode = -1 };
         return 0;
 }
 
@@ -95,6 +130,8 @@ int model_set(char **target, const char *text)
 static void device_clear(ModelDevice *device)
 {
         free(device->claim);
+        free(device->physical_function);
+        string_list_free(device->reset_methods);
         for (size_t i = 0; i < _DEVICE_TEXT_MAX; i++)
                 free(device->text[i]);
 }
@@ -106,6 +143,12 @@ static void claim_clear(ModelClaim *claim)
                 free(claim->text[i]);
         for (size_t i = 0; i < _CLAIM_LIST_MAX; i++)
                 string_list_free(claim->lists[i]);
+}
+
+static void group_clear(ModelGroup *group)
+{
+        free(group->state);
+        free(group->node);
 }
 
 static int compare_devices(const void *a, const void *b)
@@ -121,6 +164,13 @@ static int compare_claims(const void *a, const void *b)
         if (x->order != y->order)
                 return x->order < y->order ? -1 : 1;
         return strcmp(x->text[CLAIM_NAME], y->text[CLAIM_NAME]);
+}
+
+static int compare_groups(const void *a, const void *b)
+{
+        const ModelGroup *x = a, *y = b;
+
+        return x->number < y->number ? -1 : x->number > y->number;
 }
 
 static void finish_devices(Model *model)
@@ -142,6 +192,15 @@ static void finish_devices(Model *model)
                         model->devices[model->n_devices++] = model->devices[i];
 }
 
+static size_t position(char *const *list, const char *text)
+{
+        size_t i = 0;
+
+        while (list[i] && !streq(list[i], text))
+                i++;
+        return i;
+}
+
 static void finish_claims(Model *model)
 {
         size_t n = model->n_claims;
@@ -155,13 +214,31 @@ static void finish_claims(Model *model)
                 else
                         model->claims[model->n_claims++] = *claim;
         }
+        for (size_t i = 0; model->claim_order && i < model->n_claims; i++)
+                model->claims[i].order =
+                        position(model->claim_order, model->claims[i].text[CLAIM_NAME]);
         if (model->n_claims > 0)
                 qsort(model->claims, model->n_claims, sizeof(ModelClaim), compare_claims);
+}
+
+static void finish_groups(Model *model)
+{
+        size_t n = model->n_groups;
+
+        if (n > 0)
+                qsort(model->groups, n, sizeof(ModelGroup), compare_groups);
+        model->n_groups = n > 0 ? 1 : 0;
+        for (size_t i = 1; i < n; i++)
+                if (model->groups[model->n_groups - 1].number == model->groups[i].number)
+                        group_clear(&model->groups[i]);
+                else
+                        model->groups[model->n_groups++] = model->groups[i];
 }
 
 void model_finish(Model *model)
 {
         finish_devices(model);
+        finish_groups(model);
         finish_claims(model);
 }
 
@@ -183,6 +260,50 @@ ModelClaim *model_find_claim(const Model *model, const char *name)
         return NULL;
 }
 
+ModelGroup *model_find_group(const Model *model, int64_t number)
+{
+        ModelGroup key = { .number = number };
+
+        if (model->n_groups == 0)
+                return NULL;
+        return bsearch(&key, model->groups, model->n_groups, sizeof(ModelGroup), compare_groups);
+}
+
+void model_remove_device(Model *model, ModelDevice *device)
+{
+        device_clear(device);
+        model->n_devices--;
+        memmove(device, device + 1,
+                (size_t) (model->devices + model->n_devices - device) * sizeof(ModelDevice));
+}
+
+void model_remove_claim(Model *model, ModelClaim *claim)
+{
+        claim_clear(claim);
+        model->n_claims--;
+        memmove(claim, claim + 1,
+                (size_t) (model->claims + model->n_claims - claim) * sizeof(ModelClaim));
+}
+
+void model_remove_group(Model *model, ModelGroup *group)
+{
+        group_clear(group);
+        model->n_groups--;
+        memmove(group, group + 1,
+                (size_t) (model->groups + model->n_groups - group) * sizeof(ModelGroup));
+}
+
+void model_clear_errors(Model *model)
+{
+        for (size_t i = 0; i < model->n_errors; i++) {
+                free(model->errors[i].file);
+                free(model->errors[i].message);
+        }
+        free(model->errors);
+        model->errors = NULL;
+        model->n_errors = 0;
+}
+
 Model *model_free(Model *model)
 {
         if (!model)
@@ -191,13 +312,15 @@ Model *model_free(Model *model)
                 device_clear(&model->devices[i]);
         for (size_t i = 0; i < model->n_claims; i++)
                 claim_clear(&model->claims[i]);
-        for (size_t i = 0; i < model->n_errors; i++) {
-                free(model->errors[i].file);
-                free(model->errors[i].message);
-        }
+        for (size_t i = 0; i < model->n_groups; i++)
+                group_clear(&model->groups[i]);
+        for (size_t i = 0; i < _MANAGER_TEXT_MAX; i++)
+                free(model->text[i]);
+        model_clear_errors(model);
+        string_list_free(model->claim_order);
         free(model->devices);
         free(model->claims);
-        free(model->errors);
+        free(model->groups);
         free(model->state);
         free(model);
         return NULL;
@@ -211,12 +334,16 @@ static void step_clear(ModelStep *step)
         free(step->reason);
 }
 
-void model_remove_step(ModelSteps *steps, size_t index)
+void model_keep_steps(ModelSteps *steps, const bool *keep)
 {
-        step_clear(&steps->items[index]);
-        steps->n_items--;
-        memmove(&steps->items[index], &steps->items[index + 1],
-                (steps->n_items - index) * sizeof(ModelStep));
+        size_t n = 0;
+
+        for (size_t i = 0; i < steps->n_items; i++)
+                if (keep[i])
+                        steps->items[n++] = steps->items[i];
+                else
+                        step_clear(&steps->items[i]);
+        steps->n_items = n;
 }
 
 void model_steps_done(ModelSteps *steps)

@@ -29,14 +29,34 @@ typedef enum DeviceText {
         DEVICE_TAKEN_FROM,
         DEVICE_CLAIMED_STAGE,
         DEVICE_NETWORK_INTERFACE,
+        _DEVICE_TEXT_BASIC_MAX, /* what follows are details */
+        DEVICE_REVISION = _DEVICE_TEXT_BASIC_MAX,
+        DEVICE_PHYSICAL_SLOT,
+        DEVICE_SERIAL,
+        DEVICE_MODALIAS,
+        DEVICE_DRIVER_OVERRIDE,
+        DEVICE_DEVICE_NODE,
         _DEVICE_TEXT_MAX,
 } DeviceText;
+
+typedef enum DeviceNumber {
+        DEVICE_SRIOV_TOTAL_VFS,
+        DEVICE_DRIFT_COUNT,
+        DEVICE_VF_INDEX,
+        DEVICE_NUMA_NODE,
+        DEVICE_BOUND_TIMESTAMP,
+        _DEVICE_NUMBER_MAX,
+} DeviceNumber;
 
 typedef struct ModelDevice {
         PciAddress address;
         int64_t group; /* GroupNumber, -1: none */
         char *claim;   /* the claim's name, NULL: none */
+        bool is_bridge;
         char *text[_DEVICE_TEXT_MAX];
+        int64_t numbers[_DEVICE_NUMBER_MAX]; /* -1: none, or not known */
+        char *physical_function;             /* its address, NULL: none */
+        char **reset_methods;
 } ModelDevice;
 
 typedef enum ClaimText {
@@ -64,41 +84,75 @@ typedef struct ModelClaim {
         char **lists[_CLAIM_LIST_MAX];
 } ModelClaim;
 
+typedef struct ModelGroup {
+        int64_t number;
+        bool is_viable;
+        char *state;
+        char *node; /* NULL: there is none now */
+        int64_t node_user, node_group, node_mode; /* -1: no node */
+} ModelGroup;
+
 typedef struct ModelError { /* one of ConfigurationErrors */
         char *file;
         unsigned line, column;
         char *message;
 } ModelError;
 
+/* Of the manager. */
+typedef enum ManagerText {
+        MANAGER_VERSION,
+        MANAGER_IOMMU,
+        MANAGER_INTERRUPT_REMAPPING,
+        MANAGER_INITRAMFS_STATE,
+        MANAGER_BOOTED_INITRAMFS_STATE,
+        _MANAGER_TEXT_MAX,
+} ManagerText;
+
 typedef struct Model {
         char *state; /* of the daemon; NULL: none was asked */
+        bool settled;
+        char *text[_MANAGER_TEXT_MAX];
         ModelDevice *devices; /* by address */
         size_t n_devices;
         ModelClaim *claims; /* as in the configuration */
         size_t n_claims;
+        char **claim_order; /* names, where the daemon told them; NULL: as they were added */
+        ModelGroup *groups; /* by number */
+        size_t n_groups;
         ModelError *errors;
         size_t n_errors;
 } Model;
 
 /* The names of the properties. */
 extern const char *const device_text_names[_DEVICE_TEXT_MAX];
+extern const char *const device_number_names[_DEVICE_NUMBER_MAX];
+extern const char *const manager_text_names[_MANAGER_TEXT_MAX];
 extern const char *const claim_text_names[_CLAIM_TEXT_MAX];
 extern const char *const claim_list_names[_CLAIM_LIST_MAX];
 
 /* Each adds an empty one at the end; pointers to earlier ones become invalid. Returns 0, -ENOMEM.*/
 int model_add_device(Model *model, ModelDevice **ret) _must_check_;
 int model_add_claim(Model *model, ModelClaim **ret) _must_check_;
+int model_add_group(Model *model, ModelGroup **ret) _must_check_;
 int model_add_error(Model *model, ModelError **ret) _must_check_;
 
 /* Stores a copy; "" and NULL are nothing. Returns 0, -ENOMEM. */
 int model_set(char **target, const char *text) _must_check_;
 
-/* Sorts, after the last one was added. Of devices with the same address, and of claims with the
- * same name, one stays. Devices without an address and claims without a name are left out. */
+/* Sorts, after the last one was added. Of devices with the same address, of claims with the same
+ * name and of groups with the same number, one stays. Devices without an address and claims
+ * without a name are left out. */
 void model_finish(Model *model);
 
 ModelDevice *model_find_device(const Model *model, const PciAddress *address);
 ModelClaim *model_find_claim(const Model *model, const char *name);
+ModelGroup *model_find_group(const Model *model, int64_t number);
+
+/* Takes one out that stands in the model; later ones move up. */
+void model_remove_device(Model *model, ModelDevice *device);
+void model_remove_claim(Model *model, ModelClaim *claim);
+void model_remove_group(Model *model, ModelGroup *group);
+void model_clear_errors(Model *model);
 
 Model *model_free(Model *model);
 DEFINE_CLEANUP(Model, model_free)
@@ -117,6 +171,7 @@ typedef struct ModelSteps {
 } ModelSteps;
 
 int model_add_step(ModelSteps *steps, ModelStep **ret) _must_check_;
-void model_remove_step(ModelSteps *steps, size_t index);
+/* Drops the steps for which `keep` is false; the array is as long as the steps. */
+void model_keep_steps(ModelSteps *steps, const bool *keep);
 void model_steps_done(ModelSteps *steps);
 #define _cleanup_model_steps_ _cleanup_(model_steps_done)

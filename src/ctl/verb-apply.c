@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
-#include <string.h>
 
-#include "bus/names.h"
-#include "ctl/client.h"
+#include "ctl/call.h"
 #include "ctl/complain.h"
-#include "ctl/exit-code.h"
 #include "ctl/list.h"
-#include "ctl/machine.h"
 #include "ctl/outcome.h"
 #include "ctl/verbs.h"
 
@@ -40,58 +36,6 @@ static bool is_named(const Apply *apply, const char *claim)
 static bool is_in_scope(const Apply *apply, const char *claim)
 {
         return !apply->options->arguments[0] || is_named(apply, claim);
-}
-
-/* A call that failed: what to say, and the exit code. */
-static ExitCode complain_call(int r, const sd_bus_error *error)
-{
-        if (r == -ENOTCONN) {
-                complain("vfio-bindd does not run. Start it with \"systemctl start vfio-bindd\" "
-                         "and run this again; \"vfio-bindctl apply --dry-run\" works without it.");
-                return EXIT_CODE_FAILED;
-        }
-        if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY)) {
-                complain("vfio-bindd went away without an answer. \"vfio-bindctl list\" shows "
-                         "how far it came.");
-                return EXIT_CODE_FAILED;
-        }
-        if (r == -ETIMEDOUT) {
-                complain("No answer from vfio-bindd. What it does goes on; \"vfio-bindctl list\" "
-                         "shows it.");
-                return EXIT_CODE_STUCK;
-        }
-        if (sd_bus_error_has_names(error, SD_BUS_ERROR_ACCESS_DENIED,
-                    SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED)) {
-                complain("Not allowed: %s. Run this as root.", error->message ?: error->name);
-                return EXIT_CODE_FAILED;
-        }
-        complain("vfio-bindd says: %s.", error->message ?: strerror(-r));
-        if (sd_bus_error_has_names(error, BUS_ERROR_NO_SUCH_CLAIM, BUS_ERROR_NO_SUCH_DEVICE,
-                    BUS_ERROR_NO_SUCH_GROUP))
-                return EXIT_CODE_ABSENT;
-        if (sd_bus_error_has_name(error, BUS_ERROR_INVALID_CONFIGURATION))
-                return EXIT_CODE_USAGE;
-        return EXIT_CODE_FAILED;
-}
-
-static bool check_claim(const Model *model, const char *name)
-{
-        const char **names;
-        const char *near = NULL;
-
-        if (model_find_claim(model, name))
-                return true;
-        names = calloc(model->n_claims + 1, sizeof(char *));
-        for (size_t i = 0; names && i < model->n_claims; i++)
-                names[i] = model->claims[i].text[CLAIM_NAME];
-        if (names)
-                near = nearest_string(name, names, model->n_claims);
-        free(names);
-        if (near)
-                complain("No claim %s. Did you mean %s?", name, near);
-        else
-                complain("No claim %s. \"vfio-bindctl list\" shows them.", name);
-        return false;
 }
 
 static ExitCode check_claims(const Apply *apply)
@@ -233,44 +177,67 @@ static int report(Apply *apply)
         return print_json(apply, model);
 }
 
-/* The groups in which claims that were named have a function. */
-static bool step_is_in_scope(const Apply *apply, const ModelStep *step)
+static int compare_groups(const void *a, const void *b)
 {
-        if (!apply->options->arguments[0])
-                return true;
-        for (size_t i = 0; i < apply->before->n_devices; i++) {
-                const ModelDevice *device = &apply->before->devices[i];
-                bool is_member = step->group >= 0
-                        ? device->group == step->group
-                        : pci_address_equal(&device->address, &step->address);
+        int64_t x = *(const int64_t *) a, y = *(const int64_t *) b;
 
-                if (is_member && is_named(apply, device->claim))
-                        return true;
-        }
-        return false;
+        return x < y ? -1 : x > y;
 }
 
-static void drop_other_steps(Apply *apply)
+/* The groups in which claims that were named have a function, ascending; *ret_n of them. */
+static int64_t *groups_in_scope(const Apply *apply, size_t *ret_n)
+{
+        const Model *model = apply->before;
+        int64_t *groups = calloc(model->n_devices + 1, sizeof(int64_t));
+        size_t n = 0;
+
+        for (size_t i = 0; groups && i < model->n_devices; i++)
+                if (model->devices[i].group >= 0 && is_named(apply, model->devices[i].claim))
+                        groups[n++] = model->devices[i].group;
+        if (groups && n > 0)
+                qsort(groups, n, sizeof(int64_t), compare_groups);
+        *ret_n = n;
+        return groups;
+}
+
+static int drop_other_steps(Apply *apply)
 {
         ModelSteps *steps = &apply->steps;
+        _cleanup_free_ int64_t *groups = NULL;
+        _cleanup_free_ bool *keep = NULL;
+        size_t n_groups;
 
-        for (size_t i = steps->n_items; i-- > 0;)
-                if (!step_is_in_scope(apply, &steps->items[i]))
-                        model_remove_step(steps, i);
+        if (!apply->options->arguments[0])
+                return 0;
+        groups = groups_in_scope(apply, &n_groups);
+        keep = calloc(steps->n_items + 1, sizeof(bool));
+        if (!groups || !keep)
+                return -ENOMEM;
+        for (size_t i = 0; i < steps->n_items; i++) {
+                const ModelStep *step = &steps->items[i];
+                const ModelDevice *device = model_find_device(apply->before, &step->address);
+
+                keep[i] = (device && is_named(apply, device->claim)) ||
+                        (step->group >= 0 && bsearch(&step->group, groups, n_groups,
+                                                     sizeof(int64_t), compare_groups));
+        }
+        model_keep_steps(steps, keep);
+        return 0;
 }
 
 /* Without the daemon, or on a saved tree. */
 static ExitCode plan_by_ourselves(Apply *apply)
 {
+        MachineOptions look = { .root = apply->options->root };
         _cleanup_machine_ Machine *machine = NULL;
         const char *what = "plan";
         int r;
 
-        r = machine_look(apply->options->root, &machine, &what);
+        r = machine_look(&look, &machine, &what);
         if (r >= 0)
                 r = machine_model(machine, &apply->before);
         if (r >= 0)
-                r = machine_steps(machine, apply->options->prune, &apply->steps);
+                r = machine_steps(machine, apply->options->prune, false, &apply->steps);
         if (r < 0) {
                 complain_errno(r, what);
                 return EXIT_CODE_FAILED;
@@ -296,41 +263,54 @@ static ExitCode ask_daemon(Apply *apply)
         if (r == -ENOTCONN && options->dry_run)
                 return plan_by_ourselves(apply);
         if (r < 0)
-                return complain_call(r, &error);
+                return call_complain(r, &error, "apply --dry-run");
         code = check_claims(apply);
         if (code != EXIT_CODE_DONE)
                 return code;
 
         if (options->dry_run) {
-                r = client_plan(apply->bus, options->prune, &error, &apply->steps);
+                r = client_plan(apply->bus, options->prune, false, &error, &apply->steps);
         } else {
                 r = client_apply(apply->bus, options->arguments, options->prune,
                         !options->no_ask_password, &error, &apply->items);
                 if (r >= 0)
                         r = ask_for_model(apply, &error, &apply->after);
         }
-        return r < 0 ? complain_call(r, &error) : EXIT_CODE_DONE;
+        return r < 0 ? call_complain(r, &error, "apply --dry-run") : EXIT_CODE_DONE;
 }
 
-int verb_apply(const Options *options)
+static int run(const Options *options)
 {
         _cleanup_(apply_done) Apply apply = { .options = options };
         ExitCode code;
         int r;
 
-        if (options->root && !options->dry_run) {
-                complain("apply changes this machine: --root= goes with --dry-run only.");
-                return EXIT_CODE_USAGE;
-        }
         code = options->root ? plan_by_ourselves(&apply) : ask_daemon(&apply);
         if (code != EXIT_CODE_DONE)
                 return code;
-        if (options->dry_run)
-                drop_other_steps(&apply);
-        r = report(&apply);
+        r = options->dry_run ? drop_other_steps(&apply) : 0;
+        if (r >= 0)
+                r = report(&apply);
         if (r < 0) {
                 complain_errno(r, "tell what came of it");
                 return EXIT_CODE_FAILED;
         }
         return apply.code;
 }
+
+const Verb verb_apply = {
+        .name = "apply",
+        .arguments = "[CLAIM…]",
+        .summary = "Bind what the claims want, from host drivers too",
+        .help = "Binds what the claims (all without an argument) want, from host drivers too\n"
+                "unless the host uses the device.\n"
+                "\n"
+                "Options:\n"
+                "  --dry-run               Only tell what would be done; the exit code is what\n"
+                "                          can be told beforehand\n"
+                "  --prune                 Release what no claim selects any more\n",
+        .options = VERB_OPTION_PRUNE | VERB_OPTION_DRY_RUN,
+        .most = ARGUMENTS_ANY,
+        .changes = true,
+        .run = run,
+};

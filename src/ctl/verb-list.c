@@ -1,75 +1,44 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <errno.h>
-#include <string.h>
-
-#include "ctl/client.h"
+#include "ctl/call.h"
 #include "ctl/complain.h"
-#include "ctl/exit-code.h"
 #include "ctl/list.h"
-#include "ctl/machine.h"
 #include "ctl/verbs.h"
-
-/* -ENOTCONN: no daemon. */
-static int ask_daemon(Model **ret)
-{
-        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_bus_ sd_bus *bus = NULL;
-        int r;
-
-        r = client_open(&bus);
-        if (r >= 0)
-                r = bus ? client_get_model(bus, &error, ret) : -ENOTCONN;
-        if (r < 0 && r != -ENOTCONN)
-                complain("Cannot ask vfio-bindd: %s.", error.message ?: strerror(-r));
-        return r;
-}
-
-static int look(const char *root, Model **ret)
-{
-        _cleanup_machine_ Machine *machine = NULL;
-        const char *what = "show the machine";
-        int r;
-
-        r = machine_look(root, &machine, &what);
-        if (r >= 0)
-                r = machine_model(machine, ret);
-        if (r < 0)
-                complain_errno(r, what);
-        return r;
-}
 
 static int print(const Model *model, const Options *options)
 {
         Terminal terminal = terminal_of(stdout);
         bool legend = !options->no_legend && !options->quiet;
-        int r;
 
         if (options->json != JSON_OFF)
                 return list_print_json(model, options->json == JSON_PRETTY, stdout);
-        r = list_print(model, legend, &terminal, stdout);
-        if (r < 0 || !legend || options->root)
-                return r;
-        if (!model->state)
-                return terminal_print(&terminal, stdout,
-                        "vfio-bindd does not run: read from /sys and the configuration.");
-        if (streq(model->state, "starting"))
-                return terminal_print(&terminal, stdout, "vfio-bindd is starting.");
-        return 0;
+        return list_print(model, legend, &terminal, stdout);
 }
 
-int verb_list(const Options *options)
+static int run(const Options *options)
 {
-        _cleanup_model_ Model *model = NULL;
-        int r = -ENOTCONN;
+        MachineOptions machine = { .root = options->root };
+        _cleanup_source_ Source source = {};
+        ExitCode code;
+        int r;
 
-        if (!options->root)
-                r = ask_daemon(&model);
-        if (r == -ENOTCONN)
-                r = look(options->root, &model);
-        if (r < 0)
-                return r == -ETIMEDOUT ? EXIT_CODE_STUCK : EXIT_CODE_FAILED;
-        r = print(model, options);
+        code = source_open(&source, &machine);
+        if (code != EXIT_CODE_DONE)
+                return code;
+        r = print(source.model, options);
+        if (r >= 0)
+                r = source_print_legend(&source, options);
         if (r < 0)
                 complain_errno(r, "show the claims");
         return r < 0 ? EXIT_CODE_FAILED : EXIT_CODE_DONE;
 }
+
+const Verb verb_list = {
+        .name = "list",
+        .summary = "Claims, their devices and what became of them",
+        .help = "Shows every claim of the configuration with its devices, their state, and the\n"
+                "reason where one is not bound; then devices without a claim that are in our\n"
+                "hands. This is what vfio-bindctl does without a verb.\n"
+                "\n"
+                "Asks the daemon; if none runs, looks at /sys and the configuration itself.\n",
+        .run = run,
+};

@@ -3,9 +3,10 @@
 
 #include "ctl/options.h"
 
-/* One file each; all return an exit code. */
-int verb_list(const Options *options);
-int verb_apply(const Options *options);
+/* One file each; ctl.c lists them in the order of --help. */
+extern const Verb verb_list;
+extern const Verb verb_apply;
+extern const Verb verb_wait;
 
 /* Reads the command line, runs the verb and sees to it that all output arrived. Returns the exit
  * code of the program. */

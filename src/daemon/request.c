@@ -111,45 +111,6 @@ void request_set_no_probe(Plan *plan)
                                 plan->groups[i].members[j].action == ACTION_RELEASE;
 }
 
-/* What keeps a driver from being unbound now makes it a host device at the next boot; all other
- * functions are without a driver then, and without history. */
-static bool is_needed_by_host(const Device *device)
-{
-        for (size_t i = 0; i < device->n_uses; i++)
-                if (device->uses[i].use != IN_USE_VFIO)
-                        return true;
-        return false;
-}
-
-typedef struct Past {
-        char *driver;
-        DeviceRecord *record;
-} Past;
-
-static int plan_next_boot(View *view, const ApplyRequest *request, Plan **ret)
-{
-        Snapshot *snapshot = view->snapshot;
-        _cleanup_free_ Past *past = calloc(snapshot->n_devices + 1, sizeof(*past));
-        int r;
-
-        if (!past)
-                return -ENOMEM;
-        for (size_t i = 0; i < snapshot->n_devices; i++) {
-                Device *device = &snapshot->devices[i];
-
-                past[i] = (Past){ device->driver, device->record };
-                device->record = NULL;
-                if (!is_needed_by_host(device))
-                        device->driver = NULL;
-        }
-        r = plan_for(view, request, NULL, STAGE_BOOT, ret);
-        for (size_t i = 0; i < snapshot->n_devices; i++) {
-                snapshot->devices[i].driver = past[i].driver;
-                snapshot->devices[i].record = past[i].record;
-        }
-        return r;
-}
-
 int manager_plan(Manager *manager, bool prune, bool next_boot, const Plan **ret)
 {
         Plan **plan = &manager->dry_runs[2 * prune + next_boot];
@@ -160,7 +121,8 @@ int manager_plan(Manager *manager, bool prune, bool next_boot, const Plan **ret)
                 return -ENODATA;
         request.prune = prune;
         if (!*plan)
-                r = next_boot ? plan_next_boot(manager->view, &request, plan)
+                r = next_boot ? planner_plan_next_boot(manager->view->snapshot,
+                                        manager->view->config, prune, plan)
                               : request_plan(manager->view, &request, NULL, plan);
         if (r < 0)
                 return r;

@@ -30,7 +30,14 @@ typedef struct Stream {
         Buffer buffer;
         bool ended;
         sd_event_source *source;
+        struct Running *running;
 } Stream;
+
+typedef struct Running {
+        const CtlRunOptions *options;
+        pid_t pid;
+        Stream out, err;
+} Running;
 
 static void open_pipe(Stream *stream)
 {
@@ -70,7 +77,12 @@ static int on_readable(_unused_ sd_event_source *source, int fd, _unused_ uint32
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return 0;
         if (n > 0) {
+                const Running *running = stream->running;
+
                 buffer_append_length(&stream->buffer, chunk, (size_t) n);
+                if (running->options->on_output)
+                        running->options->on_output(running->options->userdata, running->pid,
+                                running->out.buffer.text ?: "", running->err.buffer.text ?: "");
                 return 0;
         }
         ASSERT_TRUE(n == 0 || errno == EIO);
@@ -79,8 +91,9 @@ static int on_readable(_unused_ sd_event_source *source, int fd, _unused_ uint32
         return 0;
 }
 
-static void watch(Stream *stream, sd_event *event)
+static void watch(Stream *stream, Running *running, sd_event *event)
 {
+        stream->running = running;
         (void) close(stream->theirs);
         ASSERT_TRUE(sd_event_add_io(event, &stream->source, stream->ours, EPOLLIN, on_readable,
                             stream) >= 0);
@@ -116,38 +129,47 @@ static void execute(const char *path, const CtlRunOptions *options, const char *
         _exit(127);
 }
 
+static void start(Running *running)
+{
+        const CtlRunOptions *options = running->options;
+
+        if (options->columns > 0)
+                open_terminal(&running->out, options->columns);
+        else
+                open_pipe(&running->out);
+        if (options->error_terminal)
+                open_terminal(&running->err, 80);
+        else
+                open_pipe(&running->err);
+}
+
 CtlRun ctl_run(const CtlRunOptions *options, const char *const *arguments)
 {
         uint64_t deadline = now_monotonic() + DEADLINE_USEC;
+        Running running = { .options = options };
         sd_event *event = NULL;
-        Stream out, err;
         CtlRun run = {};
         int status;
-        pid_t pid;
 
         if (options->event)
                 event = sd_event_ref(options->event);
         else
                 ASSERT_TRUE(sd_event_new(&event) >= 0);
-        if (options->columns > 0)
-                open_terminal(&out, options->columns);
-        else
-                open_pipe(&out);
-        open_pipe(&err);
-        pid = fork();
-        ASSERT_TRUE(pid >= 0);
-        if (pid == 0)
-                execute(program, options, arguments, out.theirs, err.theirs);
+        start(&running);
+        running.pid = fork();
+        ASSERT_TRUE(running.pid >= 0);
+        if (running.pid == 0)
+                execute(program, options, arguments, running.out.theirs, running.err.theirs);
 
-        watch(&out, event);
-        watch(&err, event);
-        while (!out.ended || !err.ended) {
+        watch(&running.out, &running, event);
+        watch(&running.err, &running, event);
+        while (!running.out.ended || !running.err.ended) {
                 ASSERT_TRUE(sd_event_run(event, USEC_PER_SEC) >= 0);
                 ASSERT_TRUE(now_monotonic() < deadline);
         }
-        ASSERT_EQ(waitpid(pid, &status, 0), pid);
-        finish(&out, &run.out);
-        finish(&err, &run.err);
+        ASSERT_EQ(waitpid(running.pid, &status, 0), running.pid);
+        finish(&running.out, &run.out);
+        finish(&running.err, &run.err);
         run.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
         sd_event_unref(event);
         return run;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <sys/types.h>
 #include <systemd/sd-event.h>
 
 #include "util/macro.h"
@@ -22,6 +23,10 @@ typedef struct CtlRunOptions {
         unsigned columns; /* of the terminal that standard output is; 0: a pipe */
         const char *const *environment;
         const char *out_path; /* a file that standard output goes to instead */
+        bool error_terminal;  /* standard error is a terminal of 80 columns */
+        /* Called after the program said something, with all that it has said so far. */
+        void (*on_output)(void *userdata, pid_t pid, const char *out, const char *err);
+        void *userdata;
 } CtlRunOptions;
 
 /* The arguments end with NULL. */

@@ -3,14 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bus/bus.h"
-#include "ctl/ctl-run.h"
-#include "lib/bus-test.h"
-#include "lib/fake-manager.h"
-#include "lib/fake-polkit.h"
+#include "ctl/ctl-bus.h"
 #include "lib/fake-sysfs.h"
-#include "lib/message-bus.h"
-#include "lib/test.h"
 #include "util/strings.h"
 
 /* The program and the daemon's real D-Bus side, over a private message bus; behind it a manager
@@ -39,121 +33,13 @@ static const char machine_bound[] =
         "eno1 carries the default route. Stop using it and run \"vfio-bindctl apply\", or add "   \
         "Exclude=0000:02:00.0 (/etc/vfio-bind.conf:1)."
 
-static const char *policy; /* conf/dbus/org.vfio.Bind1.conf */
-
-typedef struct Fixture {
-        MessageBus message_bus;
-        sd_event *event;
-        sd_event_source *source;
-        Manager manager;
-        Bus *bus;
-        sd_bus *client, *polkit_connection;
-        FakePolkit polkit;
-        char address[160];
-        const char *environment[4];
-        CtlRunOptions options;
-        /* what becomes of a request */
-        const char *machine_after; /* NULL: nothing changes */
-        State state;
-        Reason reason;
-        int error;
-        bool vanish; /* instead of an answer */
-        char **claims_asked;
-        bool prune_asked;
-} Fixture;
-
-static void on_changed(void *userdata, View *old, View *new)
-{
-        bus_view_changed(userdata, old, new);
-}
-
-/* Runs whenever the loop did anything else: answers what is pending. */
-static int answer(_unused_ sd_event_source *source, void *userdata)
-{
-        Fixture *f = userdata;
-
-        if (!f->manager.pending)
-                return 0;
-        string_list_free(f->claims_asked);
-        f->claims_asked = NULL;
-        ASSERT_OK(string_list_copy(f->manager.pending->claims, &f->claims_asked));
-        f->prune_asked = f->manager.pending->prune;
-        if (f->vanish) {
-                f->bus = bus_free(f->bus);
-                manager_set_listener(&f->manager, &(ManagerListener){});
-                return 0;
-        }
-        if (f->machine_after)
-                fake_manager_publish(&f->manager, fake_view_new(config, f->machine_after));
-        fake_manager_finish(&f->manager, f->error, f->state, f->reason);
-        return 0;
-}
-
-static void fixture_init_bus(Fixture *f)
-{
-        *f = (Fixture){};
-        message_bus_init(&f->message_bus, policy);
-        ASSERT_TRUE(sd_event_new(&f->event) >= 0);
-        fake_manager_init(&f->manager, f->event);
-        (void) snprintf(f->address, sizeof(f->address), "DBUS_SYSTEM_BUS_ADDRESS=%s",
-                f->message_bus.address);
-        f->environment[0] = f->address;
-        f->environment[1] = "NO_COLOR=1";
-        f->options = (CtlRunOptions){ .event = f->event, .environment = f->environment };
-}
-
-static void serve(Fixture *f, uid_t trusted)
-{
-        BusOptions options = { .address = f->message_bus.address,
-                               .bouncer = { .trusted_uid = trusted } };
-
-        ASSERT_OK(bus_new(f->event, &f->manager, &options, &f->bus));
-        manager_set_listener(&f->manager, &(ManagerListener){ on_changed, f->bus });
-        ASSERT_OK(bus_start(f->bus));
-        f->client = message_bus_client(&f->message_bus, f->event);
-        message_bus_wait_for_name(f->event, f->client, BUS_NAME, true);
-        ASSERT_TRUE(sd_event_add_post(f->event, &f->source, answer, f) >= 0);
-}
-
-static void fixture_init(Fixture *f)
-{
-        fixture_init_bus(f);
-        message_bus_start(&f->message_bus);
-        fake_manager_publish(&f->manager, fake_view_new(config, machine));
-        serve(f, getuid());
-}
-
-static void fixture_done(Fixture *f)
-{
-        sd_event_source_unref(f->source);
-        fake_polkit_done(&f->polkit);
-        bus_free(f->bus);
-        sd_bus_close_unref(f->client);
-        sd_bus_close_unref(f->polkit_connection);
-        fake_manager_done(&f->manager);
-        sd_event_unref(f->event);
-        message_bus_done(&f->message_bus);
-        string_list_free(f->claims_asked);
-}
-#define _cleanup_fixture_ _cleanup_(fixture_done)
-
-static void expect(CtlRun run, int code, const char *out, const char *err)
-{
-        if (run.code != code)
-                fprintf(stderr, "%s%s", run.out, run.err);
-        ASSERT_EQ(run.code, code);
-        ASSERT_STREQ(run.out, out);
-        ASSERT_STREQ(run.err, err);
-        ctl_run_done(&run);
-}
-
 static void test_list(void)
 {
-        _cleanup_fixture_ Fixture f;
+        _cleanup_ctl_bus_ CtlBus f;
 
-        fixture_init(&f);
+        ctl_bus_init(&f, config, machine);
         f.options.columns = 70;
-        expect(CTL_RUN(&f.options, "list"), 0,
+        ctl_expect(CTL_RUN(&f.options, "list"), 0,
                 "CLAIM         STATE    GROUP  DEVICE        DRIVER         NAME\n"
                 "lab-nic       refused  75     0000:02:00.0  tg3            BCM5720\n"
                 "  in-use-network: eno1 carries the default route. Stop using it and\n"
@@ -205,7 +91,7 @@ static void test_same_model(void)
 
         for (size_t i = 0; i < ELEMENTSOF(selectors); i++) {
                 _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
-                _cleanup_fixture_ Fixture f;
+                _cleanup_ctl_bus_ CtlBus f;
                 _cleanup_free_ char *root = NULL, *line = NULL, *file = NULL;
                 _cleanup_ctl_run_ CtlRun asked = {}, seen = {};
 
@@ -215,10 +101,10 @@ static void test_same_model(void)
                 fake_sysfs_add(fake, same_machine);
                 fake_sysfs_write(fake, "etc/vfio-bind.conf", file);
 
-                fixture_init_bus(&f);
+                ctl_bus_init_bus(&f);
                 message_bus_start(&f.message_bus);
                 fake_manager_publish(&f.manager, fake_view_new(line, same_machine));
-                serve(&f, getuid());
+                ctl_bus_serve(&f, getuid());
                 asked = CTL_RUN(&f.options, "-j");
                 seen = CTL_RUN(&f.options, "-j", root);
                 ASSERT_EQ(asked.code, 0);
@@ -232,23 +118,23 @@ static void test_same_model(void)
 
 static void test_list_before_the_first_scan(void)
 {
-        _cleanup_fixture_ Fixture f;
+        _cleanup_ctl_bus_ CtlBus f;
 
-        fixture_init_bus(&f);
+        ctl_bus_init_bus(&f);
         message_bus_start(&f.message_bus);
-        serve(&f, getuid());
-        expect(CTL_RUN(&f.options, "list"), 0, "0 claims.\nvfio-bindd is starting.\n", "");
+        ctl_bus_serve(&f, getuid());
+        ctl_expect(CTL_RUN(&f.options, "list"), 0, "0 claims.\nvfio-bindd is starting.\n", "");
 }
 
 static void test_apply(void)
 {
-        _cleanup_fixture_ Fixture f;
+        _cleanup_ctl_bus_ CtlBus f;
 
-        fixture_init(&f);
+        ctl_bus_init(&f, config, machine);
         /* this manager gives one outcome to every function that has a claim */
         f.machine_after = machine_bound;
         f.state = STATE_BOUND;
-        expect(CTL_RUN(&f.options, "apply", "gaming-gpu", "--prune"), 0,
+        ctl_expect(CTL_RUN(&f.options, "apply", "gaming-gpu", "--prune"), 0,
                 "0000:01:00.0 (10de:2482) bound to vfio-pci, taken from nouveau.\n"
                 "0000:01:00.1 (10de:228b) bound to vfio-pci, taken from snd_hda_intel.\n"
                 "0000:02:00.0 (14e4:165f) bound to tg3.\n",
@@ -258,7 +144,7 @@ static void test_apply(void)
         ASSERT_TRUE(f.prune_asked);
         /* nothing changes the second time */
         f.machine_after = NULL;
-        expect(CTL_RUN(&f.options, "apply", "gaming-gpu"), 0,
+        ctl_expect(CTL_RUN(&f.options, "apply", "gaming-gpu"), 0,
                 "0000:02:00.0 (14e4:165f) bound to tg3.\n", "");
         ASSERT_TRUE(!f.prune_asked);
         ASSERT_EQ(f.manager.n_applies, 2);
@@ -276,9 +162,9 @@ static void test_apply_refused(void)
                 { STATE_STUCK, REASON_WORKER_TIMEOUT, 5 },
                 { STATE_BINDING, REASON_NONE, 5 },
         };
-        _cleanup_fixture_ Fixture f;
+        _cleanup_ctl_bus_ CtlBus f;
 
-        fixture_init(&f);
+        ctl_bus_init(&f, config, machine);
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 _cleanup_ctl_run_ CtlRun run = {}, json = {};
 
@@ -300,21 +186,21 @@ static void test_apply_refused(void)
 
 static void test_apply_errors(void)
 {
-        _cleanup_fixture_ Fixture f;
+        _cleanup_ctl_bus_ CtlBus f;
 
-        fixture_init(&f);
-        expect(CTL_RUN(&f.options, "apply", "gaming-gp"), 4, "",
+        ctl_bus_init(&f, config, machine);
+        ctl_expect(CTL_RUN(&f.options, "apply", "gaming-gp"), 4, "",
                 "No claim gaming-gp. Did you mean gaming-gpu?\n");
         ASSERT_EQ(f.manager.n_applies, 0);
         f.manager.apply_result = -EBUSY;
-        expect(CTL_RUN(&f.options, "apply"), 1, "",
+        ctl_expect(CTL_RUN(&f.options, "apply"), 1, "",
                 "vfio-bindd says: A group concerned is being worked on already.\n");
         f.manager.apply_result = 0;
         f.error = -ENOENT;
-        expect(CTL_RUN(&f.options, "apply"), 4, "",
+        ctl_expect(CTL_RUN(&f.options, "apply"), 4, "",
                 "vfio-bindd says: What the request is about does not exist any more.\n");
         f.vanish = true;
-        expect(CTL_RUN(&f.options, "apply"), 1, "",
+        ctl_expect(CTL_RUN(&f.options, "apply"), 1, "",
                 "vfio-bindd went away without an answer. \"vfio-bindctl list\" shows how far it "
                 "came.\n");
 }
@@ -322,12 +208,12 @@ static void test_apply_errors(void)
 /* A caller who is not trusted: asked for a password unless that is forbidden. */
 static void test_apply_authorization(void)
 {
-        _cleanup_fixture_ Fixture f;
+        _cleanup_ctl_bus_ CtlBus f;
 
-        fixture_init_bus(&f);
+        ctl_bus_init_bus(&f);
         message_bus_start(&f.message_bus);
         fake_manager_publish(&f.manager, fake_view_new(config, machine));
-        serve(&f, getuid() + 1);
+        ctl_bus_serve(&f, getuid() + 1);
         f.polkit_connection = message_bus_client(&f.message_bus, f.event);
         fake_polkit_init(&f.polkit, f.polkit_connection);
         message_bus_wait_for_name(f.event, f.client, POLKIT_NAME, true);
@@ -363,10 +249,10 @@ static void test_apply_authorization(void)
 /* Somebody has the daemon's name and says nothing. */
 static void test_silent_daemon(void)
 {
-        _cleanup_fixture_ Fixture f;
+        _cleanup_ctl_bus_ CtlBus f;
         sd_bus *silent;
 
-        fixture_init_bus(&f);
+        ctl_bus_init_bus(&f);
         message_bus_start(&f.message_bus);
         f.client = message_bus_client(&f.message_bus, f.event);
         silent = message_bus_client(&f.message_bus, f.event);
@@ -375,9 +261,9 @@ static void test_silent_daemon(void)
         ASSERT_TRUE(sd_bus_detach_event(silent) >= 0);
 
         f.environment[2] = "SYSTEMD_BUS_TIMEOUT=200ms";
-        expect(CTL_RUN(&f.options, "list"), 5, "",
+        ctl_expect(CTL_RUN(&f.options, "list"), 5, "",
                 "Cannot ask vfio-bindd: Connection timed out.\n");
-        expect(CTL_RUN(&f.options, "apply"), 5, "",
+        ctl_expect(CTL_RUN(&f.options, "apply"), 5, "",
                 "No answer from vfio-bindd. What it does goes on; \"vfio-bindctl list\" shows "
                 "it.\n");
         sd_bus_close_unref(silent);
@@ -385,15 +271,15 @@ static void test_silent_daemon(void)
 
 static void test_dry_run(void)
 {
-        _cleanup_fixture_ Fixture f;
+        _cleanup_ctl_bus_ CtlBus f;
 
-        fixture_init(&f);
-        expect(CTL_RUN(&f.options, "apply", "--dry-run"), 3,
+        ctl_bus_init(&f, config, machine);
+        ctl_expect(CTL_RUN(&f.options, "apply", "--dry-run"), 3,
                 "0000:01:00.0 (10de:2482) would be bound to vfio-pci, taken from nouveau.\n"
                 "0000:01:00.1 (10de:228b) would be bound to vfio-pci, taken from snd_hda_intel.\n",
                 "0000:02:00.0 (14e4:165f) would not be bound: " USE "\n");
         ASSERT_TRUE(!f.manager.planned_prune);
-        expect(CTL_RUN(&f.options, "apply", "--dry-run", "--prune", "gaming-gpu"), 0,
+        ctl_expect(CTL_RUN(&f.options, "apply", "--dry-run", "--prune", "gaming-gpu"), 0,
                 "0000:01:00.0 (10de:2482) would be bound to vfio-pci, taken from nouveau.\n"
                 "0000:01:00.1 (10de:228b) would be bound to vfio-pci, taken from snd_hda_intel.\n",
                 "");
@@ -432,10 +318,10 @@ static void make_activatable(const MessageBus *bus, char started[static 96])
 
 static void test_never_starts_the_daemon(void)
 {
-        _cleanup_fixture_ Fixture f;
+        _cleanup_ctl_bus_ CtlBus f;
         char started[96], path[128];
 
-        fixture_init_bus(&f);
+        ctl_bus_init_bus(&f);
         make_activatable(&f.message_bus, started);
         message_bus_start(&f.message_bus);
         f.client = message_bus_client(&f.message_bus, f.event);
@@ -466,7 +352,7 @@ int main(int argc, char **argv)
 {
         ASSERT_EQ(argc, 3);
         ctl_run_set_program(argv[1]);
-        policy = argv[2];
+        ctl_bus_set_policy(argv[2]);
         test_list();
         test_same_model();
         test_list_before_the_first_scan();

@@ -12,7 +12,8 @@ files = [path for folder in FOLDERS for path in sorted((root / folder).rglob('*'
          if path.is_file()]
 files += [*(root / 'src').glob('main-*.c'), root / 'README.md']
 
-verbs = set(re.findall(r'\.name = "([a-z-]+)"', (root / 'src/ctl/ctl.c').read_text()))
+verbs = {verb for path in (root / 'src/ctl').glob('verb-*.c')
+         for verb in re.findall(r'\.name = "([a-z-]+)",$', path.read_text(), re.M)}
 pages = {path.name for path in (root / 'man').glob('*.[1-8]*')}
 if 'list' not in verbs:
     sys.exit('the verbs of vfio-bindctl cannot be found')

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+
+#include "core/planner.h"
+
+/* What keeps a driver from being unbound now makes it a host device at the next boot; all other
+ * functions are without a driver then, and without history. */
+static bool is_needed_by_host(const Device *device)
+{
+        for (size_t i = 0; i < device->n_uses; i++)
+                if (device->uses[i].use != IN_USE_VFIO)
+                        return true;
+        return false;
+}
+
+typedef struct Past {
+        char *driver;
+        DeviceRecord *record;
+} Past;
+
+int planner_plan_next_boot(Snapshot *snapshot, const Config *config, bool prune, Plan **ret)
+{
+        PlanRequest request = { .stage = STAGE_BOOT, .may_unbind = true, .prune = prune };
+        _cleanup_free_ Past *past = calloc(snapshot->n_devices + 1, sizeof(*past));
+        int r;
+
+        if (!past)
+                return -ENOMEM;
+        for (size_t i = 0; i < snapshot->n_devices; i++) {
+                Device *device = &snapshot->devices[i];
+
+                past[i] = (Past){ device->driver, device->record };
+                device->record = NULL;
+                if (!is_needed_by_host(device))
+                        device->driver = NULL;
+        }
+        r = planner_plan(snapshot, config, &request, ret);
+        for (size_t i = 0; i < snapshot->n_devices; i++) {
+                snapshot->devices[i].driver = past[i].driver;
+                snapshot->devices[i].record = past[i].record;
+        }
+        return r;
+}
