@@ -9,6 +9,18 @@ AUTOPROBE=/sys/bus/pci/devices/$PF/sriov_drivers_autoprobe
 
 switch_on() { ln -s "/usr/lib/systemd/system/${SWITCH##*/}" "$SWITCH"; }
 switch_off() { rm "$SWITCH"; }
+# A rule of driverctl starts a shell script for every node in /dev/vfio. It is there in the rounds
+# of driverctl only: who does not have that package has no such rule.
+driverctl_rules() { # on|off
+    mkdir -p /run/udev/rules.d
+    for rules in 05-driverctl 89-vfio-uio; do
+        case $1 in
+        on) rm -f "/run/udev/rules.d/$rules.rules" ;;
+        off) ln -sf /dev/null "/run/udev/rules.d/$rules.rules" ;;
+        esac
+    done
+    udevadm control --reload
+}
 quiesce() { udevadm settle; sleep 1; }
 
 measure() { # WAY MODE [COMMAND…]: adds WAY=USEC to the round
@@ -79,6 +91,7 @@ END
 
 wait_booted
 assert_equal "automatic probing is off" "$(cat "$AUTOPROBE")" 0
+driverctl_rules off
 [ "$FULL" = no ] || idle
 modprobe vfio_pci
 for round in $(seq "$ROUNDS"); do
@@ -91,7 +104,9 @@ for round in $(seq "$ROUNDS"); do
     # They take so long that a few rounds must do.
     if [ "$round" -le 3 ] && [ "$FULL" = yes ]; then
         measure shell wait sh /run/shell-loop
+        driverctl_rules on
         measure driverctl wait sh /run/driverctl-loop
+        driverctl_rules off
     fi
     info "round$text"
     switch_on
