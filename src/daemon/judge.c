@@ -284,6 +284,15 @@ static int judge_stuck(Manager *manager, Device *device, uint64_t now)
                 "again");
 }
 
+/* A worker changes the driver before the record, and what it does is nobody's drift; a record that
+ * were written meanwhile would outlive the worker's own. */
+static bool is_at_work(const Manager *manager, const Device *device)
+{
+        GroupKey key = { .number = device->group, .function = device->address };
+
+        return work_find_group(manager, &key);
+}
+
 int waiting_update(Manager *manager, Snapshot *snapshot)
 {
         uint64_t now = now_monotonic();
@@ -291,11 +300,10 @@ int waiting_update(Manager *manager, Snapshot *snapshot)
         forget_gone(&manager->waiting, snapshot);
         for (size_t i = 0; i < snapshot->n_devices; i++) {
                 Device *device = &snapshot->devices[i];
-                GroupKey key = { .number = device->group, .function = device->address };
                 State state = device->record ? device->record->state : STATE_UNCLAIMED;
                 int r = 0;
 
-                if (work_find_group(manager, &key))
+                if (is_at_work(manager, device))
                         continue;
                 if (state == STATE_BINDING || state == STATE_RELEASING)
                         r = wait_for_worker(manager, device, now);
@@ -422,7 +430,8 @@ int drift_record(Manager *manager, const View *view)
                 int r;
 
                 if (!manager->may_act || !member || member->state != STATE_DRIFTED ||
-                    !device->record || drifted_before(manager, member))
+                    !device->record || is_at_work(manager, device) ||
+                    drifted_before(manager, member))
                         continue;
                 device->record->drift_count++;
                 r = note_moment(&manager->drifts, device, now_monotonic());

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -104,6 +105,7 @@ static void pass_gate(Machine *machine, const Operation *operation)
                 return;
         if (faccessat(machine->host.root, "gate", F_OK, 0) < 0)
                 return;
+        ASSERT_EQ(write(machine->at_gate[1], "x", 1), 1);
         ASSERT_EQ(read(machine->gate[0], &c, 1), 1);
 }
 
@@ -349,9 +351,11 @@ void machine_init(Machine *machine, const char *tree)
         add_unused(machine->tree);
         ASSERT_OK(host_open(machine->tree->root, &machine->host));
         ASSERT_OK(pipe2(machine->gate, O_CLOEXEC));
+        ASSERT_OK(pipe2(machine->at_gate, O_CLOEXEC));
         machine->descriptors[0] = machine->host.root;
         machine->descriptors[1] = machine->tree->fd;
         machine->descriptors[2] = machine->gate[0];
+        machine->descriptors[3] = machine->at_gate[1];
         machine->operations = (Operations){
                 .userdata = machine,
                 .perform = perform,
@@ -366,6 +370,8 @@ void machine_done(Machine *machine)
 {
         close_descriptor(&machine->gate[0]);
         close_descriptor(&machine->gate[1]);
+        close_descriptor(&machine->at_gate[0]);
+        close_descriptor(&machine->at_gate[1]);
         host_close(&machine->host);
         fake_sysfs_free(machine->tree);
 }
@@ -415,6 +421,17 @@ void machine_let_pass(Machine *machine, size_t n)
 {
         for (size_t i = 0; i < n; i++)
                 ASSERT_EQ(write(machine->gate[1], "x", 1), 1);
+}
+
+bool machine_is_at_gate(Machine *machine)
+{
+        struct pollfd waiting = { .fd = machine->at_gate[0], .events = POLLIN };
+        char c;
+
+        if (poll(&waiting, 1, 100) <= 0)
+                return false;
+        ASSERT_EQ(read(machine->at_gate[0], &c, 1), 1);
+        return true;
 }
 
 size_t machine_count_writes(Machine *machine)

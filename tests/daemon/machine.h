@@ -11,7 +11,8 @@ typedef struct Machine {
         FakeSysfs *tree;
         Host host;
         int gate[2];        /* see machine_close_gate() */
-        int descriptors[3]; /* that workers need */
+        int at_gate[2];     /* a byte for each that waits there */
+        int descriptors[4]; /* that workers need */
         Operations operations;
 } Machine;
 
@@ -30,6 +31,8 @@ void machine_prepare_virtual_functions(Machine *machine, const char *tree);
 /* Binding and unbinding wait until the gate lets them pass, one for each call. */
 void machine_close_gate(Machine *machine);
 void machine_let_pass(Machine *machine, size_t n);
+/* Whether one more call waits there, or comes within a moment. */
+bool machine_is_at_gate(Machine *machine);
 
 /* The next node that is finished is changed at once by somebody else, to mode 0600. */
 void machine_spoil_node(Machine *machine);

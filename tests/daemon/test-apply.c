@@ -220,6 +220,36 @@ static void test_release_and_bind_by_hand(void)
         fixture_done(&fixture);
 }
 
+/* While a worker gives a function back, its driver changes before its record: nobody took it. */
+static void test_release_is_no_drift(void)
+{
+        Fixture fixture;
+        Answered answered = {};
+        ApplyRequest release = APPLY_REQUEST_ALL;
+        size_t n_published;
+
+        release.manual = MANUAL_RELEASED;
+        start(&fixture, CONFIG);
+        run_request(&fixture, APPLY_REQUEST_ALL, NULL, &answered);
+        answered = (Answered){};
+        machine_close_gate(&fixture.machine);
+        ASSERT_TRUE(request(&fixture, release, DISK, &answered) > 0);
+        FIXTURE_RUN_UNTIL(&fixture, machine_is_at_gate(&fixture.machine));
+        machine_set_driver(&fixture.machine, DISK, "nvme");
+        n_published = fixture.n_published;
+        fixture_event(&fixture, NULL);
+        FIXTURE_RUN_UNTIL(&fixture, fixture.n_published > n_published);
+        ASSERT_DEVICE(&fixture, DISK, "releasing", "");
+        ASSERT_EQ(fixture_member(&fixture, DISK)->device->record->drift_count, 0);
+
+        machine_set_driver(&fixture.machine, DISK, "vfio-pci");
+        machine_let_pass(&fixture.machine, 2);
+        FIXTURE_RUN_UNTIL(&fixture, answered.n_calls > 0);
+        ASSERT_EQ(answered.states[0], STATE_RELEASED);
+        ASSERT_DEVICE(&fixture, DISK, "released", "");
+        fixture_done(&fixture);
+}
+
 /* What is not ours has nothing to give back, and the answer says what it is. */
 static void test_release_of_what_is_not_ours(void)
 {
@@ -396,6 +426,7 @@ int main(void)
         test_forgotten();
         test_failure_is_answered();
         test_release_and_bind_by_hand();
+        test_release_is_no_drift();
         test_release_of_what_is_not_ours();
         test_bind_without_a_claim();
         test_refused_bind_without_a_claim();
