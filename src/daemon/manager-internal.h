@@ -95,6 +95,7 @@ typedef struct Intent {
 typedef struct ApplyCall ApplyCall;
 typedef struct Lookup Lookup;
 typedef struct NodeMemory NodeMemory;
+#define INITRAMFS_N_WATCHES 11
 
 struct Manager {
         sd_event *event;
@@ -104,6 +105,8 @@ struct Manager {
         bool may_act; /* false: a saved tree, everything is only read */
         KernelCommandLine command_line;
         const char *interrupt_remapping; /* as in the view */
+        const char *initramfs_state, *booted_initramfs_state; /* likewise; initramfs.c */
+        sd_event_source *initramfs_watches[INITRAMFS_N_WATCHES], *initramfs_timer;
         bool is_enabled; /* the switch of the boot service; else only requests act */
 
         SharedConfig *config;
@@ -290,3 +293,7 @@ int nodes_update(Manager *manager, const View *view) _must_check_;
 /* A worker is through with the group: what it gave the node is right. */
 void nodes_group_done(Manager *manager, const GroupReport *report);
 void nodes_free(Manager *manager);
+
+/* initramfs.c: the states of the initramfs, kept current from here on. */
+int initramfs_prepare(Manager *manager) _must_check_;
+void initramfs_done(Manager *manager);

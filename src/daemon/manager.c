@@ -123,6 +123,9 @@ static int prepare(Manager *manager, const ManagerOptions *options)
         if (r < 0)
                 return r;
         read_interrupt_remapping(manager);
+        r = initramfs_prepare(manager);
+        if (r < 0)
+                return r;
         if (!manager->may_act)
                 return 0;
         r = store_prepare(manager->host);
@@ -169,6 +172,7 @@ Manager *manager_free(Manager *manager)
         applies_free(manager);
         lookups_free(manager);
         nodes_free(manager);
+        initramfs_done(manager);
         works_free(manager);
         attempts_forget(manager);
         free(manager->arrivals);

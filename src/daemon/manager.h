@@ -32,7 +32,7 @@ typedef struct View {
         bool has_device_nodes; /* /dev/vfio/devices exists: this kernel makes device nodes */
         /* The words of DESIGN §10; static strings; NULL: nobody looked, shown as "unknown". */
         const char *interrupt_remapping;    /* "yes" "no" */
-        const char *initramfs_state;        /* "current" "stale" "missing" "unused" */
+        const char *initramfs_state; /* "current" "stale" "missing" "unused" "unknown" */
         const char *booted_initramfs_state; /* of the initramfs that this boot came from */
 
         struct SharedConfig *shared_config; /* the daemon's own: several views share one */

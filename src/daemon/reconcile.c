@@ -103,6 +103,8 @@ int manager_look(Manager *manager, View **ret)
         if (r < 0)
                 return r;
         view->interrupt_remapping = manager->interrupt_remapping;
+        view->initramfs_state = manager->initramfs_state;
+        view->booted_initramfs_state = manager->booted_initramfs_state;
         r = scan(manager, view->config, &view->snapshot);
         if (r < 0)
                 return r;

@@ -6,6 +6,7 @@
 
 #include "log/message-ids.h"
 #include "util/strings.h"
+#include "version.h"
 
 /* The words in which people read what happened. A line names the function first, then what came
  * of it, then the thing in the way and a remedy, then the line of the configuration. */
@@ -438,4 +439,33 @@ void log_node_problem(int64_t group, Reason reason, const char *text)
         fields.group = group;
         fields.reason = reason;
         log_full(LOG_WARNING, &fields, "/dev/vfio/%" PRIi64 ": %s", group, text);
+}
+
+void log_initramfs(const char *kernel, const char *state, bool is_enabled, bool is_news)
+{
+        static const char rebuild[] = PROGRAM_DIRECTORY "/rebuild-initramfs";
+        LogFields fields = LOG_FIELDS_NONE;
+
+        fields.message_id = MESSAGE_INITRAMFS;
+        if (streq(state, "stale")) {
+                fields.reason = REASON_INITRAMFS_STALE;
+                log_full(LOG_WARNING, &fields,
+                        is_enabled ? "The initramfs of Linux %s is not of the present "
+                                     "configuration and program, and the next boot goes by it. "
+                                     "Run \"%s\"." :
+                                     "The initramfs of Linux %s was made while "
+                                     "vfio-bindd-early.service was enabled, and still binds. Run "
+                                     "\"%s\".",
+                        kernel, rebuild);
+        } else if (streq(state, "missing")) {
+                fields.reason = REASON_INITRAMFS_STALE;
+                log_full(LOG_NOTICE, &fields,
+                        "The initramfs of Linux %s holds nothing of vfio-bindd: host drivers that "
+                        "it loads come first at the next boot. Run \"%s\".",
+                        kernel, rebuild);
+        } else if (streq(state, "current") && is_news) {
+                log_full(LOG_INFO, &fields,
+                        "The initramfs of Linux %s is of the present configuration and program.",
+                        kernel);
+        }
 }

@@ -69,3 +69,6 @@ void log_physical_function_report(const PhysicalFunctionReport *report);
 void log_switched_off(const char *why, bool plan_only);
 /* The node of a group could not be given its owner, mode or links. text: a sentence. */
 void log_node_problem(int64_t group, Reason reason, const char *text);
+/* How the initramfs of a kernel stands to what it would hold if it were made now: `state` as in
+ * InitramfsState of the D-Bus API. is_news: it was otherwise before. Says what to do. */
+void log_initramfs(const char *kernel, const char *state, bool is_enabled, bool is_news);

@@ -2,6 +2,7 @@
 #include "log/log-capture.h"
 
 #include "log/message-ids.h"
+#include "version.h"
 
 static char claim_name[] = "scratch-nvme", driver[] = "nvme", file[] = "/etc/vfio-bind.conf";
 static Claim claim = { .name = claim_name, .location = { file, 11, 1 } };
@@ -289,6 +290,26 @@ static void test_switch_and_nodes(Capture *capture)
         expect_no_more(capture);
 }
 
+static void test_initramfs(Capture *capture)
+{
+        log_initramfs("6.1", "stale", true, true);
+        expect(capture, "MESSAGE=The initramfs of Linux 6.1 is not of the present configuration "
+                        "and program, and the next boot goes by it. Run \"" PROGRAM_DIRECTORY
+                        "/rebuild-initramfs\".\n",
+                "VFIO_BIND_REASON=initramfs-stale\n");
+        log_initramfs("6.1", "stale", false, true);
+        expect(capture, "still binds. Run \"", MESSAGE_INITRAMFS);
+        log_initramfs("6.1", "missing", true, false);
+        expect(capture, "holds nothing of vfio-bindd", "VFIO_BIND_REASON=initramfs-stale\n");
+        log_initramfs("6.1", "current", true, true);
+        expect(capture, "is of the present configuration and program.\n", "PRIORITY=6\n");
+        /* what was so all the time, or does not matter */
+        log_initramfs("6.1", "current", true, false);
+        log_initramfs("6.1", "unused", false, true);
+        log_initramfs("6.1", "unknown", true, true);
+        expect_no_more(capture);
+}
+
 int main(void)
 {
         Capture capture;
@@ -305,6 +326,7 @@ int main(void)
         test_physical_functions(&capture);
         test_configuration(&capture);
         test_switch_and_nodes(&capture);
+        test_initramfs(&capture);
         capture_stop(&capture);
         return 0;
 }
