@@ -302,9 +302,10 @@ void fake_manager_finish(Manager *manager, int error, State state, Reason reason
         Reason reasons[64];
         const char *texts[64];
         ApplyResult result = { addresses, states, reasons, texts, 0 };
-        const Plan *plan = manager->view->plan;
+        /* a request may come before the first view */
+        const Plan *plan = manager->view ? manager->view->plan : NULL;
 
-        for (size_t i = 0; i < plan->n_groups; i++)
+        for (size_t i = 0; plan && i < plan->n_groups; i++)
                 for (size_t j = 0; j < plan->groups[i].n_members; j++) {
                         const MemberPlan *member = &plan->groups[i].members[j];
 
