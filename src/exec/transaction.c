@@ -237,6 +237,14 @@ static bool begin_intent(Transaction *transaction)
         return true;
 }
 
+/* Whoever asked for this member learns what is in the way of the other one. */
+static void share_cause_with(Member *member, const Cause *cause, Reason reason, const char *how)
+{
+        member_set(member, cause->state, reason, 0, "%s %s%s%s", how,
+                PCI_ADDRESS_TEXT(&cause->member->plan->device->address),
+                *cause->text ? ": " : "", cause->text);
+}
+
 /* What was not worked on shares the group's fate; what was put back says so. */
 static void share_cause(Transaction *transaction)
 {
@@ -259,13 +267,11 @@ static void share_cause(Transaction *transaction)
                         member_set(member, cause->state, cause->reason, cause->error, "%s",
                                 cause->text);
                 else if (cause->state == STATE_FAILED)
-                        member_set(member, STATE_FAILED, REASON_ROLLED_BACK, 0,
-                                "Left as it was found, because of %s",
-                                PCI_ADDRESS_TEXT(&cause->member->plan->device->address));
+                        share_cause_with(member, cause, REASON_ROLLED_BACK,
+                                "Left as it was found, because of");
                 else
-                        member_set(member, cause->state, REASON_GROUP_REFUSED, 0,
-                                "Its group waits for %s",
-                                PCI_ADDRESS_TEXT(&cause->member->plan->device->address));
+                        share_cause_with(member, cause, REASON_GROUP_REFUSED,
+                                "Its group waits for");
         }
 }
 
