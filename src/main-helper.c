@@ -6,7 +6,9 @@
 #include "exec/executor.h"
 #include "log/log.h"
 #include "stage/boot.h"
+#include "stage/giveback.h"
 #include "stage/initramfs.h"
+#include "stage/record.h"
 #include "stage/udev.h"
 #include "util/strings.h"
 #include "version.h"
@@ -28,12 +30,17 @@ static int show_help(void)
                "Commands:\n"
                "  boot              Bind what is claimed, before host drivers are loaded\n"
                "  udev              Handle the udev event in the environment\n"
-               "  initramfs         Print what an initramfs has to hold, for what makes one\n\n"
-               "Options of boot and initramfs:\n"
+               "  initramfs         Print what an initramfs has to hold, for what makes one\n"
+               "  giveback          Give back what the initramfs took, for want of a root\n"
+               "  record            Write the record of what this host needs\n\n"
+               "Options of boot, initramfs, giveback and record:\n"
                "  --root=DIR        Work on a saved tree instead of this machine\n\n"
                "Options of boot:\n"
                "  --stage=STAGE     boot (default) or initrd\n"
                "  --dry-run         Say what would be done, touch nothing\n\n"
+               "Options of record:\n"
+               "  --output=FILE     Write to FILE, for an initramfs, which needs it at the\n"
+               "                    same path: /var/lib/vfio-bindd/host-devices (default)\n\n"
                "  --help            Show this help\n"
                "  --version         Show the version\n",
                 IDENTIFIER);
@@ -78,6 +85,19 @@ static int run_initramfs(const BootOptions *options)
         return initramfs_print_needs(options->root, stdout) < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
+/* An initramfs's hook has people before it, or nobody. */
+static int run_giveback(const char *root)
+{
+        log_open(IDENTIFIER, root ? LOG_TARGET_STDERR : LOG_TARGET_AUTO, STAGE_INITRD);
+        return giveback_run(root) < 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int run_record(const char *root, const char *output)
+{
+        log_open(IDENTIFIER, LOG_TARGET_STDERR, STAGE_RUNTIME);
+        return record_run(root, output) < 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
 static const char *look_up_environment(void *userdata, const char *name)
 {
         return getenv(name);
@@ -91,7 +111,8 @@ static int run_udev(void)
 
 typedef struct Arguments {
         BootOptions boot;
-        bool has_boot_option;
+        const char *output;
+        bool has_boot_option; /* that only boot has */
 } Arguments;
 
 /* Returns -1 to go on, else an exit code. */
@@ -103,6 +124,7 @@ static int parse_options(int argc, char **argv, Arguments *arguments)
                 { "stage", required_argument, NULL, 's' },
                 { "root", required_argument, NULL, 'r' },
                 { "dry-run", no_argument, NULL, 'n' },
+                { "output", required_argument, NULL, 'o' },
                 {},
         };
         int option;
@@ -120,7 +142,9 @@ static int parse_options(int argc, char **argv, Arguments *arguments)
                         break;
                 case 'r':
                         arguments->boot.root = optarg;
-                        arguments->has_boot_option = true;
+                        break;
+                case 'o':
+                        arguments->output = optarg;
                         break;
                 case 'n':
                         arguments->boot.dry_run = arguments->has_boot_option = true;
@@ -131,10 +155,37 @@ static int parse_options(int argc, char **argv, Arguments *arguments)
         return -1;
 }
 
+/* Only one command has all options. Returns -1 to go on, else an exit code. */
+static int check_options(const Arguments *arguments, const char *command)
+{
+        if (arguments->output && !streq(command, "record"))
+                return usage_error("Only the command record takes --output, not", command);
+        if (arguments->has_boot_option && !streq(command, "boot"))
+                return usage_error("Only the command boot takes --stage and --dry-run, not",
+                        command);
+        if (arguments->boot.root && streq(command, "udev"))
+                return usage_error("The command udev takes no options", NULL);
+        return -1;
+}
+
+static int run(const Arguments *arguments, const char *command)
+{
+        if (streq(command, "boot"))
+                return run_boot(&arguments->boot);
+        if (streq(command, "initramfs"))
+                return run_initramfs(&arguments->boot);
+        if (streq(command, "giveback"))
+                return run_giveback(arguments->boot.root);
+        if (streq(command, "record"))
+                return run_record(arguments->boot.root, arguments->output);
+        if (streq(command, "udev"))
+                return run_udev();
+        return usage_error("No such command:", command);
+}
+
 int main(int argc, char **argv)
 {
         Arguments arguments = { .boot = { .stage = STAGE_BOOT } };
-        const char *command;
         int r;
 
         executor_setup_process(argc, argv);
@@ -145,15 +196,6 @@ int main(int argc, char **argv)
                 return usage_error("A command is missing", NULL);
         if (optind + 1 < argc)
                 return usage_error("Too many words:", argv[optind + 1]);
-
-        command = argv[optind];
-        if (streq(command, "boot"))
-                return run_boot(&arguments.boot);
-        if (streq(command, "initramfs"))
-                return run_initramfs(&arguments.boot);
-        if (!streq(command, "udev"))
-                return usage_error("No such command:", command);
-        if (arguments.has_boot_option)
-                return usage_error("The command udev takes no options", NULL);
-        return run_udev();
+        r = check_options(&arguments, argv[optind]);
+        return r >= 0 ? r : run(&arguments, argv[optind]);
 }

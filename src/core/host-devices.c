@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "core/planner-internal.h"
 #include "util/array.h"
 #include "util/strings.h"
 
@@ -81,6 +82,38 @@ int host_devices_add(HostDevices *devices, const Device *device, InUse use, cons
         return 0;
 }
 
+static int add_uses(HostDevices *devices, const MemberPlan *member)
+{
+        const Device *device = member->device;
+        unsigned ignored = planner_allowed_uses(member) | 1U << IN_USE_VFIO;
+
+        if (driver_is_vfio(device->driver))
+                return 0;
+        for (size_t i = 0; i < device->n_uses; i++) {
+                const UseNote *note = &device->uses[i];
+                int r;
+
+                if (ignored & 1U << note->use)
+                        continue;
+                r = host_devices_add(devices, device, note->use, note->what);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int host_devices_add_uses(HostDevices *devices, const Plan *plan)
+{
+        for (size_t i = 0; i < plan->n_groups; i++)
+                for (size_t j = 0; j < plan->groups[i].n_members; j++) {
+                        int r = add_uses(devices, &plan->groups[i].members[j]);
+
+                        if (r < 0)
+                                return r;
+                }
+        return 0;
+}
+
 static int compare_items(const void *a, const void *b)
 {
         return strcmp(((const HostDevice *) a)->path, ((const HostDevice *) b)->path);
@@ -99,6 +132,44 @@ HostDevice *host_devices_find(const HostDevices *devices, const char *path)
         if (devices->n_items == 0)
                 return NULL;
         return bsearch(&key, devices->items, devices->n_items, sizeof(HostDevice), compare_items);
+}
+
+static int add_copy(HostDevices *devices, const HostDevice *other)
+{
+        HostDevice item = *other;
+        int r;
+
+        item.path = item.what = item.serial = NULL;
+        r = ARRAY_GROW(devices->items, devices->n_items);
+        if (r >= 0)
+                r = replace_string(&item.path, other->path);
+        if (r >= 0)
+                r = replace_string(&item.what, other->what);
+        if (r >= 0)
+                r = replace_string(&item.serial, other->serial);
+        if (r < 0) {
+                free(item.path);
+                free(item.what);
+                return r;
+        }
+        devices->items[devices->n_items++] = item;
+        return 0;
+}
+
+int host_devices_merge(HostDevices *devices, const HostDevices *other)
+{
+        size_t n = devices->n_items;
+
+        for (size_t i = 0; i < other->n_items; i++) {
+                const HostDevices sorted = { devices->items, n };
+                int r = host_devices_find(&sorted, other->items[i].path)
+                                ? 0 : add_copy(devices, &other->items[i]);
+
+                if (r < 0)
+                        return r;
+        }
+        host_devices_finish(devices);
+        return 0;
 }
 
 static bool same_ids(const HostDevice *a, const HostDevice *b)

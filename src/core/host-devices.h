@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "core/snapshot.h"
+#include "core/plan.h"
 
 /* The record of what the host needs: which functions its guard would have refused while it ran, and
  * those that its tables of file systems name. The early stages go by it, when nothing is mounted
@@ -27,10 +27,18 @@ DEFINE_CLEANUP(HostDevices, host_devices_free)
 #define _cleanup_host_devices_ _cleanup_(host_devices_freep)
 
 /* Notes one more use of a function of the machine, which is added if it is not there. Of several
- * uses, `what` is said of the first in the order of InUse. The list is sorted by host_devices_finish(). Returns 0, -ENOMEM. */
+ * uses, `what` is said of the first in the order of InUse. Call host_devices_finish() after the last
+ * one. Returns 0, -ENOMEM. */
 int host_devices_add(HostDevices *devices, const Device *device, InUse use, const char *what)
         _must_check_;
 void host_devices_finish(HostDevices *devices);
+/* Adds what `other` lists where nothing is listed, and finishes the list. Returns 0, -ENOMEM. */
+int host_devices_merge(HostDevices *devices, const HostDevices *other) _must_check_;
+
+/* Notes what the guard has seen of every function that is not on VFIO, but for what its claim may
+ * take all the same by AllowInUse=. `plan` was made from a snapshot that the guard filled.
+ * Returns 0, -ENOMEM. */
+int host_devices_add_uses(HostDevices *devices, const Plan *plan) _must_check_;
 
 /* NULL: not listed. */
 HostDevice *host_devices_find(const HostDevices *devices, const char *path);

@@ -412,12 +412,29 @@ static bool was_released_by_hand(const Planning *planning, const GroupPlan *grou
         return false;
 }
 
-static void decide_released(GroupPlan *group)
+static int show_released(MemberPlan *member)
 {
-        for (size_t i = 0; i < group->n_members; i++)
-                if (takes_part(&group->members[i]))
-                        group->members[i].state = STATE_RELEASED;
+        member->state = STATE_RELEASED;
+        if (device_recorded_state(member->device) != STATE_GAVE_BACK)
+                return 0;
+        member->state = STATE_GAVE_BACK;
+        return format_string(&member->text,
+                "the initramfs gave %s back because it did not find its root. \"vfio-bindctl "
+                "bind %s\" takes it if the host can do without it.",
+                PCI_ADDRESS_TEXT(&member->device->address),
+                PCI_ADDRESS_TEXT(&member->device->address));
+}
+
+static int decide_released(GroupPlan *group)
+{
+        for (size_t i = 0; i < group->n_members; i++) {
+                int r = takes_part(&group->members[i]) ? show_released(&group->members[i]) : 0;
+
+                if (r < 0)
+                        return r;
+        }
         planner_summarize_group(group);
+        return 0;
 }
 
 static void mark_by_hand(const Planning *planning, GroupPlan *group)
@@ -442,10 +459,8 @@ static int decide_claimed(const Planning *planning, GroupPlan *group,
         group->settings = settings;
         if (planner_is_stuck(group))
                 return planner_decide_stuck(group);
-        if (was_released_by_hand(planning, group)) {
-                decide_released(group);
-                return 0;
-        }
+        if (was_released_by_hand(planning, group))
+                return decide_released(group);
 
         r = planner_refuse_group(planning, group, settings, &state, &reason);
         if (r < 0)

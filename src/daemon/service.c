@@ -46,7 +46,8 @@ static void append_reasons(Buffer *buffer, const Plan *plan, const char *state)
 int service_format_status(const View *view, char **ret)
 {
         static const char *const states[] = { "bound", "partial", "pending", "binding", "refused",
-                "failed", "stuck", "drifted", "released", "error", "absent", "disabled" };
+                "failed", "stuck", "drifted", "gave-back", "released", "error", "absent",
+                "disabled" };
         _cleanup_buffer_ Buffer buffer = {};
         const Plan *plan = view->plan;
         bool is_first = true;

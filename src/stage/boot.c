@@ -59,6 +59,22 @@ static int carry_out(Pass *pass, const Plan *plan)
         return 0;
 }
 
+/* The next stage may not reach /var yet. */
+static void hand_on_host_devices(const Pass *pass)
+{
+        int r;
+
+        if (pass->stage != STAGE_INITRD || !pass->host_devices)
+                return;
+        r = store_prepare(&pass->host);
+        if (r >= 0)
+                r = host_devices_hand_on(&pass->host, pass->host_devices);
+        if (r < 0)
+                log_warning("Cannot hand the record of what the host needs on to the next stage, "
+                            "ignoring: %s",
+                        strerror(-r));
+}
+
 static int run(Pass *pass, const BootOptions *options)
 {
         _cleanup_snapshot_ Snapshot *snapshot = NULL;
@@ -68,6 +84,8 @@ static int run(Pass *pass, const BootOptions *options)
         int r;
 
         log_config(pass->config);
+        if (!plan_only)
+                hand_on_host_devices(pass);
         r = scan_machine(&pass->host, pass_facts(pass), NULL, &snapshot);
         if (r < 0) {
                 log_error("The machine cannot be read (%s), nothing is done.", strerror(-r));

@@ -2,6 +2,7 @@
 #include "stage/pass.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "config/config-load.h"
 #include "exec/operations-host.h"
@@ -22,6 +23,22 @@ static void mark_skipped(Pass *pass)
                         pass->config->claims[i].is_skipped = true;
 }
 
+/* An early stage goes on without, as the planner sees fit: the record is no condition of a boot. */
+static int read_host_devices(Pass *pass)
+{
+        int r = host_devices_read(&pass->host, &pass->host_devices);
+
+        if (r == -ENOMEM)
+                return r;
+        if (r == -ENOENT)
+                log_debug("There is no record of what the host needs yet.");
+        else if (r < 0)
+                log_warning("The record of what the host needs (/%s) cannot be used (%s). The "
+                            "daemon writes it anew.",
+                        HOST_DEVICES_FILE, r == -EBADMSG ? "it is damaged" : strerror(-r));
+        return 0;
+}
+
 int pass_configure(Pass *pass)
 {
         const ConfigLoadOptions options = { .check_owner = pass->host.is_live };
@@ -36,15 +53,24 @@ int pass_configure(Pass *pass)
         if (r < 0)
                 return r;
         mark_skipped(pass);
-        return 0;
+        return pass->stage == STAGE_RUNTIME ? 0 : read_host_devices(pass);
 }
 
 void pass_done(Pass *pass)
 {
         config_free(pass->config);
+        host_devices_free(pass->host_devices);
         kernel_command_line_done(&pass->command_line);
         if (pass->host.root >= 0)
                 host_close(&pass->host);
+}
+
+static bool has_serials(const HostDevices *devices)
+{
+        for (size_t i = 0; devices && i < devices->n_items; i++)
+                if (devices->items[i].serial)
+                        return true;
+        return false;
 }
 
 unsigned pass_facts(const Pass *pass)
@@ -52,8 +78,13 @@ unsigned pass_facts(const Pass *pass)
         unsigned facts = config_needed_facts(pass->config);
 
         facts &= ~(SNAPSHOT_FACT_USES | SNAPSHOT_FACT_NAMES);
-        if (pass->stage != STAGE_RUNTIME)
-                facts &= ~(unsigned) SNAPSHOT_FACT_INTERFACES;
+        if (pass->stage == STAGE_RUNTIME)
+                return facts;
+        facts &= ~(unsigned) SNAPSHOT_FACT_INTERFACES;
+        if (has_serials(pass->host_devices))
+                facts |= SNAPSHOT_FACT_SERIALS;
+        if (!pass->host_devices)
+                facts |= SNAPSHOT_FACT_DETAILS; /* boot_vga */
         return facts;
 }
 
@@ -76,6 +107,7 @@ int pass_plan(const Pass *pass, Snapshot *snapshot, const PlanRequest *request, 
         _cleanup_plan_ Plan *plan = NULL;
         int r;
 
+        snapshot->host_devices = pass->host_devices;
         r = planner_plan(snapshot, pass->config, request, &plan);
         if (r >= 0 && needs_guard(plan)) {
                 plan = plan_free(plan);

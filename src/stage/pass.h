@@ -3,6 +3,7 @@
 
 #include "core/planner.h"
 #include "exec/executor.h"
+#include "host/host-devices.h"
 #include "host/host.h"
 #include "host/kernel-command-line.h"
 
@@ -13,14 +14,16 @@ typedef struct Pass {
         Stage stage;
         KernelCommandLine command_line;
         Config *config;
+        HostDevices *host_devices; /* early stages: the record; NULL: none that is valid */
         Operations operations;
 } Pass;
 
 /* Opens the machine (root NULL: this one). The rest of the pass is empty. Returns 0 or a negative
  * errno. */
 int pass_open(Pass *pass, const char *root, Stage stage) _must_check_;
-/* Reads the kernel command line and, unless that switches everything off, the configuration.
- * Claims that vfio_bindd.skip= names are marked. Returns 0 or a negative errno. */
+/* Reads the kernel command line and, unless that switches everything off, the configuration and, at
+ * the early stages, the record of what the host needs. Claims that
+ * vfio_bindd.skip= names are marked. Returns 0 or a negative errno. */
 int pass_configure(Pass *pass) _must_check_;
 void pass_done(Pass *pass);
 #define _cleanup_pass_ _cleanup_(pass_done)

@@ -183,7 +183,7 @@ static int open_temporary(int directory, const char *path, char **ret_name, int 
 }
 
 static int write_beside(int directory, const char *path, const void *data, size_t length,
-        mode_t mode, bool replace)
+        mode_t mode, bool replace, bool sync)
 {
         _cleanup_free_ char *name = NULL;
         _cleanup_close_ int fd = -1;
@@ -194,6 +194,8 @@ static int write_beside(int directory, const char *path, const void *data, size_
 
         r = write_all(fd, data, length);
         if (r == 0 && fchmod(fd, mode) < 0) /* not subject to umask */
+                r = -errno;
+        if (r == 0 && sync && fsync(fd) < 0)
                 r = -errno;
         if (r == 0 && replace && renameat(directory, name, directory, path) < 0)
                 r = -errno;
@@ -207,13 +209,19 @@ static int write_beside(int directory, const char *path, const void *data, size_
 int write_file_atomic_at(int directory, const char *path, const void *data, size_t length,
         mode_t mode)
 {
-        return write_beside(directory, path, data, length, mode, true);
+        return write_beside(directory, path, data, length, mode, true, false);
 }
 
 int create_file_atomic_at(int directory, const char *path, const void *data, size_t length,
         mode_t mode)
 {
-        return write_beside(directory, path, data, length, mode, false);
+        return write_beside(directory, path, data, length, mode, false, false);
+}
+
+int write_file_durable_at(int directory, const char *path, const void *data, size_t length,
+        mode_t mode)
+{
+        return write_beside(directory, path, data, length, mode, true, true);
 }
 
 static uint64_t now(clockid_t clock)

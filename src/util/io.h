@@ -38,7 +38,11 @@ int read_link_name_at(int directory, const char *path, char *buffer, size_t size
 int write_file_atomic_at(int directory, const char *path, const void *data, size_t length,
         mode_t mode) _must_check_;
 
-/* The same, but fails with -EEXIST if the file exists (link(2) on the temporary file). */
+/* The same for disks: after a power cut there is the old file or the new one, whole. */
+int write_file_durable_at(int directory, const char *path, const void *data, size_t length,
+        mode_t mode) _must_check_;
+
+/* As write_file_atomic_at(), but fails with -EEXIST if the file exists (link(2) on the temporary file). */
 int create_file_atomic_at(int directory, const char *path, const void *data, size_t length,
         mode_t mode) _must_check_;
 
