@@ -304,25 +304,27 @@ begin_capture() {
     busctl --json=short monitor "$NAME" > /tmp/signals 2> /tmp/monitor &
     monitor=$!
     wait_for 10 grep -q Monitoring /tmp/monitor
+    watch-nodes /dev/vfio > /tmp/nodes &
+    watch=$!
+    wait_for 10 grep -q ready /tmp/nodes
 }
 end_capture() {
     udevadm settle
     objects > /tmp/after
     # The reply is in the capture too, so that everything before it has been written.
     wait_for 10 grep -q '"type":"method_return".*GetManagedObjects\|"a{oa{sa{sv}}}"' /tmp/signals
-    kill "$monitor"
-    wait "$monitor"
+    kill "$monitor" "$watch"
+    wait "$monitor" "$watch"
+    save_file "nodes-$1" /tmp/nodes
     save_file "signals-$1" /tmp/signals
     save_file "before-$1" /tmp/before
     save_file "after-$1" /tmp/after
 }
 is_bound() { [ "$(property "$1" State)" = 's "bound"' ]; }
 
-# The last change of the node's inode, to be compared with the time of the signal.
 tell_node() { # NAME ADDRESS
     group_of "$2"
-    info "node-$1 $(date -d "$(stat -c %z "/dev/vfio/$GROUP")" +%s%6N)" \
-        "$(stat -c '%U:%G %a' "/dev/vfio/$GROUP")"
+    info "node-$1 $(stat -c '%U:%G %a' "/dev/vfio/$GROUP")"
 }
 
 signals() {
