@@ -12,6 +12,7 @@ static const Verb *const verbs[] = {
         &verb_list,
         &verb_apply,
         &verb_wait,
+        &verb_import,
 };
 
 static int run(int argc, char **argv)

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "ctl/complain.h"
+#include "ctl/exit-code.h"
+#include "ctl/hardware-names.h"
+#include "ctl/import.h"
+#include "ctl/tree.h"
+#include "ctl/verbs.h"
+#include "host/guard.h"
+#include "host/scan.h"
+#include "util/strings.h"
+
+#define FACTS (SNAPSHOT_FACT_NAMES | SNAPSHOT_FACT_HOST_DRIVERS | SNAPSHOT_FACT_INTERFACES)
+
+static const struct {
+        const char *name;
+        const char *where; /* what was looked for */
+        int (*run)(Import *import, char *const *files);
+        bool needs_file;
+} tools[] = {
+        { "opennebula", "/etc/sysconfig/vfio-bind", import_opennebula, false },
+        { "one-deploy", NULL, import_one_deploy, true },
+        { "driverctl", "/etc/driverctl.d", import_driverctl, false },
+        { "kernel", "vfio-pci.ids= on the kernel command line or in modprobe.d", import_kernel,
+          false },
+        { "libvirt", "a PCI hostdev in /etc/libvirt/qemu", import_libvirt, false },
+};
+
+static int find_tool(const char *name, size_t *ret)
+{
+        const char *names[ELEMENTSOF(tools)];
+        const char *near;
+
+        for (size_t i = 0; i < ELEMENTSOF(tools); i++) {
+                names[i] = tools[i].name;
+                if (streq(names[i], name)) {
+                        *ret = i;
+                        return 0;
+                }
+        }
+        near = nearest_string(name, names, ELEMENTSOF(names));
+        complain("Cannot import from %s: it is opennebula, one-deploy, driverctl, kernel or "
+                 "libvirt.%s%s%s", name, near ? " Did you mean " : "", near ?: "",
+                near ? "?" : "");
+        return -EINVAL;
+}
+
+static int look(const char *root, Host *host, Snapshot **ret)
+{
+        int r;
+
+        r = host_open(root, host);
+        if (r < 0)
+                return r;
+        hardware_names_begin();
+        r = scan_machine(host, FACTS | SNAPSHOT_FACT_USES, NULL, ret);
+        hardware_names_end();
+        return r < 0 ? r : guard_scan(host, *ret);
+}
+
+/* Whatever the old tool put into the initramfs is there until it is built again. */
+static int add_initramfs(Import *import)
+{
+        static const char *const commands[][2] = {
+                { "/usr/sbin/update-initramfs", "update-initramfs -u -k all" },
+                { "/usr/bin/dracut", "dracut --regenerate-all --force" },
+                { "/usr/bin/mkinitcpio", "mkinitcpio -P" },
+        };
+
+        for (size_t i = 0; import->is_in_initramfs && i < ELEMENTSOF(commands); i++)
+                if (tree_exists(import->host, commands[i][0]))
+                        return import_add_command(import, "%s", commands[i][1]);
+        return 0;
+}
+
+static int print(Import *import, const Options *options)
+{
+        int r;
+
+        r = add_initramfs(import);
+        if (r >= 0)
+                r = import_print(import, stdout);
+        if (r < 0)
+                return r;
+        if (import->commands && !options->quiet)
+                fputs("# When the new configuration works after a reboot, remove the old one:\n",
+                        stderr);
+        for (char **command = import->commands; command && *command; command++)
+                fprintf(stderr, "%s\n", *command);
+        return 0;
+}
+
+static int run(const Options *options)
+{
+        _cleanup_host_ Host host = { .root = -1 };
+        _cleanup_snapshot_ Snapshot *snapshot = NULL;
+        _cleanup_import_ Import import = { .host = &host };
+        char *const *files = options->arguments + 1;
+        size_t tool;
+        int r;
+
+        if (find_tool(options->arguments[0], &tool) < 0)
+                return EXIT_CODE_USAGE;
+        if (tools[tool].needs_file && !*files) {
+                complain("%s keeps nothing on this machine: name the YAML files that have "
+                         "pci_devices.", tools[tool].name);
+                return EXIT_CODE_USAGE;
+        }
+        r = look(options->root, &host, &snapshot);
+        import.snapshot = snapshot;
+        import.tool = tools[tool].name;
+        if (r >= 0)
+                r = tools[tool].run(&import, files);
+        if (r == -EINVAL)
+                return EXIT_CODE_USAGE;
+        if (r >= 0 && !import.found) {
+                complain("There is nothing to import: no %s.",
+                        *files ? "PCI function is named" : tools[tool].where);
+                return EXIT_CODE_ABSENT;
+        }
+        if (r >= 0)
+                r = print(&import, options);
+        if (r < 0)
+                complain_errno(r, "read the other tool's configuration");
+        return r < 0 ? EXIT_CODE_FAILED : EXIT_CODE_DONE;
+}
+
+const Verb verb_import = {
+        .name = "import",
+        .arguments = "TOOL [FILE…]",
+        .summary = "Turn another tool's configuration into claims",
+        .help = "Prints a configuration, and on standard error what to delete once it works: one\n"
+                "command a line. Writes and deletes nothing.\n"
+                "\n"
+                "Tools:\n"
+                "  opennebula              /etc/sysconfig/vfio-bind, and what pci.conf offers\n"
+                "  one-deploy FILE…        pci_devices in its YAML files\n"
+                "  driverctl               /etc/driverctl.d\n"
+                "  kernel                  vfio-pci.ids= of the kernel command line, modprobe.d\n"
+                "  libvirt [FILE…]         PCI host devices of the domains\n",
+        .least = 1,
+        .most = ARGUMENTS_ANY,
+        .run = run,
+};
