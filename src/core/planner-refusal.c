@@ -404,10 +404,12 @@ static int check_companion(Refusal *refusal, MemberPlan *member)
                 PCI_ADDRESS_TEXT(&device->address), location);
 }
 
+#define ALLOWABLE_USES                                                                             \
+        (1U << IN_USE_HOLDERS | 1U << IN_USE_NETWORK | 1U << IN_USE_DISPLAY | 1U << IN_USE_PROCESS)
+
 unsigned planner_allowed_uses(const MemberPlan *member)
 {
-        return member->allow_in_use & (1U << IN_USE_HOLDERS | 1U << IN_USE_NETWORK |
-                                              1U << IN_USE_DISPLAY | 1U << IN_USE_PROCESS);
+        return member->allow_in_use & ALLOWABLE_USES;
 }
 
 /* What is on VFIO already is not going to be taken from the host. */
@@ -419,30 +421,44 @@ static bool is_taken_from_host(const MemberPlan *member)
                (member->role == ROLE_COMPANION && !planner_is_ignorable(member->device));
 }
 
+/* What remains to be said: keep off it, or, where that is possible, take it all the same. */
+static int format_ways_out(const Refusal *refusal, const MemberPlan *member, InUse use, char **ret)
+{
+        const char *address = PCI_ADDRESS_TEXT(&member->device->address);
+        _cleanup_free_ char *location = NULL;
+
+        int r = member_location(first_selected(refusal->group), &location);
+        if (r < 0)
+                return r;
+        if (member->role != ROLE_SELECTED || !(ALLOWABLE_USES & 1U << use))
+                return format_string(ret, "add Exclude=%s%s", address, location);
+        return format_string(ret, "add Exclude=%s, or AllowInUse=%s if the host can do without "
+                "it%s", address, in_use_to_string(use), location);
+}
+
 static int check_uses(Refusal *refusal, MemberPlan *member)
 {
         const Device *device = member->device;
-        _cleanup_free_ char *location = NULL;
-        int r;
 
         if (!is_taken_from_host(member))
                 return 0;
 
-        r = member_location(first_selected(refusal->group), &location);
-        if (r < 0)
-                return r;
         for (size_t i = 0; i < device->n_uses; i++) {
                 const UseNote *note = &device->uses[i];
+                _cleanup_free_ char *ways_out = NULL;
 
-                if (planner_allowed_uses(member) & 1U << note->use)
+                if (planner_allowed_uses(member) & 1U << note->use ||
+                    (member->fresh && note->is_passing))
                         continue;
+                int r = format_ways_out(refusal, member, note->use, &ways_out);
+                if (r < 0)
+                        return r;
                 if (isempty(note->remedy))
                         return REFUSE(refusal, member, STATE_REFUSED, in_use_reason(note->use),
-                                "%s. Add Exclude=%s%s.", note->what,
-                                PCI_ADDRESS_TEXT(&device->address), location);
+                                "%s: %s.", note->what, ways_out);
                 return REFUSE(refusal, member, STATE_REFUSED, in_use_reason(note->use),
-                        "%s. %s and run \"vfio-bindctl apply\", or add Exclude=%s%s.", note->what,
-                        note->remedy, PCI_ADDRESS_TEXT(&device->address), location);
+                        "%s. %s and run \"vfio-bindctl apply\", or %s.", note->what,
+                        note->remedy, ways_out);
         }
         return 0;
 }

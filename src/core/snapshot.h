@@ -25,7 +25,12 @@ typedef struct UseNote {
         InUse use;
         char *what; /* names the thing in the way: "/dev/nvme1n1p2 is mounted on /srv" */
         char *remedy; /* a safe way out: "Unmount it", may be NULL */
+        /* a bare address, or udev looking at it: no use on a function that has just appeared */
+        bool is_passing;
 } UseNote;
+
+/* In a set of 1 << InUse: notes that are passing do not count. */
+#define ALLOW_PASSING (1U << _IN_USE_MAX)
 
 typedef enum Manual {
         MANUAL_NONE,

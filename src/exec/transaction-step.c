@@ -239,6 +239,8 @@ bool member_check_guard(Transaction *transaction, Member *member)
         int r;
 
         operation.number = member->plan->allow_in_use;
+        if (member->plan->fresh)
+                operation.number |= ALLOW_PASSING;
         operation.ret_use = &use;
         r = operations->perform(operations->userdata, &operation, &why);
         if (r == -ENODEV)

@@ -25,6 +25,7 @@
 typedef struct Walk {
         Guard *guard;
         const char *what, *remedy;
+        bool is_more; /* says something new only of functions that are not in use yet */
         char **seen;
 } Walk;
 
@@ -102,7 +103,7 @@ static bool is_controller_name(const char *name)
 
 /* /sys/devices/virtual/nvme-subsystem/nvme-subsysN links nvmeM of every controller, be its path
  * in use at the moment or not. */
-static int walk_nvme_subsystem(Walk *walk, const char *directory)
+int guard_block_list_controllers(const Host *host, const char *directory, char ***list)
 {
         static const char tag[] = "/nvme-subsystem/";
         _cleanup_free_ char *subsystem = NULL;
@@ -117,7 +118,7 @@ static int walk_nvme_subsystem(Walk *walk, const char *directory)
         if (!subsystem)
                 return -ENOMEM;
 
-        int r = host_list_directory(walk->guard->host->root, subsystem, DEVICES_MAX, &names);
+        int r = host_list_directory(host->root, subsystem, DEVICES_MAX, &names);
         if (r < 0)
                 return scan_error_is_fatal(r) ? r : 0;
         for (char **entry = names; entry && *entry; entry++) {
@@ -126,16 +127,42 @@ static int walk_nvme_subsystem(Walk *walk, const char *directory)
                 if (!is_controller_name(*entry))
                         continue;
                 r = format_string(&link, "%s/%s", subsystem, *entry);
-                if (r < 0)
-                        return r;
-                r = guard_resolve_link(walk->guard->host, link, &controller);
                 if (r == 0)
-                        r = guard_add_by_path(walk->guard, controller, IN_USE_SYSTEM, walk->what,
-                                walk->remedy);
+                        r = guard_resolve_link(host, link, &controller);
+                if (r == 0)
+                        r = string_list_append(list, controller);
                 if (r == -ENOMEM)
                         return r;
         }
         return 0;
+}
+
+static int note_path(Walk *walk, const char *path)
+{
+        const UseNote note = {
+                .use = IN_USE_SYSTEM, .what = (char *) walk->what, .remedy = (char *) walk->remedy,
+        };
+        Device *devices[GUARD_PATH_MAX];
+        size_t n = guard_find_in_path(walk->guard, path, devices, GUARD_PATH_MAX);
+
+        for (size_t i = 0; i < n; i++) {
+                if (walk->is_more && guard_has_system_use(devices[i]))
+                        continue;
+                int r = guard_add_note(devices[i], &note);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int note_owners(Walk *walk, const char *directory)
+{
+        _cleanup_string_list_ char **owners = NULL;
+
+        int r = guard_node_owners(walk->guard, directory, &owners);
+        for (char **owner = owners; r == 0 && *owner; owner++)
+                r = note_path(walk, *owner);
+        return r;
 }
 
 static int walk_slaves(Walk *walk, const char *directory, unsigned depth)
@@ -156,6 +183,77 @@ static int walk_slaves(Walk *walk, const char *directory, unsigned depth)
                 if (r == 0)
                         r = walk_directory(walk, below, depth + 1);
                 if (scan_error_is_fatal(r))
+                        return r;
+        }
+        return 0;
+}
+
+/* A loop device may stand on another device as well as on a file; a file's file system is mounted,
+ * and noted by that. */
+static int walk_loop(Walk *walk, const char *directory, unsigned depth)
+{
+        _cleanup_free_ char *path = NULL, *below = NULL;
+        char node[PATH_MAX];
+
+        if (!startswith(guard_name(directory), "loop"))
+                return 0;
+        int r = format_string(&path, "%s/loop/backing_file", directory);
+        if (r < 0)
+                return r;
+        if (read_attribute_at(walk->guard->host->root, path, node, sizeof(node)) <= 0)
+                return 0;
+        r = guard_block_find_node(walk->guard->host, node, &below);
+        if (r == 0)
+                return walk_directory(walk, below, depth + 1);
+        return scan_error_is_fatal(r) ? r : 0;
+}
+
+static int walk_link(Walk *walk, const char *link, unsigned depth)
+{
+        _cleanup_free_ char *target = NULL;
+
+        int r = guard_resolve_link(walk->guard->host, link, &target);
+        if (r < 0)
+                return scan_error_is_fatal(r) ? r : 0;
+        char *slash = strrchr(target, '/');
+        if (!slash || !streq(slash, "/bcache"))
+                return 0;
+        *slash = '\0';
+        return walk_directory(walk, target, depth + 1);
+}
+
+/* drivers/md/bcache/super.c: bcacheN/bcache → DISK/bcache of the backing device, its link "cache"
+ * to the set, whose links "cacheN" lead to DISK/bcache of the caches. */
+static int walk_bcache(Walk *walk, const char *directory, unsigned depth)
+{
+        _cleanup_free_ char *link = NULL, *backing = NULL, *cache = NULL, *set = NULL;
+        _cleanup_string_list_ char **names = NULL;
+
+        if (!startswith(guard_name(directory), "bcache"))
+                return 0;
+        int r = format_string(&link, "%s/bcache", directory);
+        if (r == 0)
+                r = walk_link(walk, link, depth);
+        if (r < 0)
+                return r;
+        r = guard_resolve_link(walk->guard->host, link, &backing);
+        if (r == 0)
+                r = format_string(&cache, "%s/cache", backing);
+        if (r == 0)
+                r = guard_resolve_link(walk->guard->host, cache, &set);
+        if (r == 0)
+                r = host_list_directory(walk->guard->host->root, set, DEVICES_MAX, &names);
+        if (r < 0)
+                return scan_error_is_fatal(r) ? r : 0;
+        for (char **name = names; name && *name; name++) {
+                _cleanup_free_ char *entry = NULL;
+
+                if (!startswith(*name, "cache"))
+                        continue;
+                r = format_string(&entry, "%s/%s", set, *name);
+                if (r == 0)
+                        r = walk_link(walk, entry, depth);
+                if (r < 0)
                         return r;
         }
         return 0;
@@ -183,20 +281,35 @@ static int walk_directory(Walk *walk, const char *directory, unsigned depth)
                 return 0;
         int r = string_list_append(&walk->seen, directory);
         if (r == 0)
-                r = guard_add_by_path(walk->guard, directory, IN_USE_SYSTEM, walk->what,
-                        walk->remedy);
-        if (r == 0)
-                r = walk_nvme_subsystem(walk, directory);
+                r = note_owners(walk, directory);
         if (r == 0)
                 r = walk_slaves(walk, directory, depth);
+        if (r == 0)
+                r = walk_loop(walk, directory, depth);
+        if (r == 0)
+                r = walk_bcache(walk, directory, depth);
         return r < 0 ? r : walk_parent(walk, directory, depth);
+}
+
+static int walk_from(Walk *walk, const char *directory)
+{
+        int r = walk_directory(walk, directory, 0);
+
+        string_list_free(walk->seen);
+        return r;
 }
 
 int guard_block_add(Guard *guard, const char *directory, const char *what, const char *remedy)
 {
         Walk walk = {.guard = guard, .what = what, .remedy = remedy};
 
-        int r = walk_directory(&walk, directory, 0);
-        string_list_free(walk.seen);
-        return r;
+        return walk_from(&walk, directory);
+}
+
+int guard_block_add_more(Guard *guard, const char *directory, const char *what,
+        const char *remedy)
+{
+        Walk walk = {.guard = guard, .what = what, .remedy = remedy, .is_more = true};
+
+        return walk_from(&walk, directory);
 }

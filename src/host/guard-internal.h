@@ -5,28 +5,101 @@
 
 /* Between the files of the guard only. */
 
+/* A device node of something below a function that has a host driver. */
+typedef struct GuardNode {
+        bool is_block;
+        unsigned major_number, minor_number;
+        char *path; /* of its sysfs directory, from the root */
+        bool is_open; /* in some process */
+} GuardNode;
+
+/* What the host would do with a function, as far as its class and what is below it tell. */
+typedef enum GuardKind {
+        GUARD_STORAGE, /* mass storage, or block devices below it */
+        GUARD_NETWORK, /* network, or network interfaces below it */
+        GUARD_NODES,   /* any device node below it */
+        _GUARD_KIND_MAX,
+} GuardKind;
+
 typedef struct Guard {
         const Host *host;
         Snapshot *snapshot;
+        unsigned char *kinds; /* of each device of the snapshot: a set of 1 << GuardKind */
+        GuardNode *nodes; /* sorted by type and number */
+        size_t n_nodes;
+        /* the process that is to be named, NULL: none; see guard_scan_processes() */
+        const char *namespace_owner;
+        dev_t *mounted; /* what other mount namespaces need not name again */
+        size_t n_mounted;
+        uint64_t *network_mounts; /* identifiers */
+        size_t n_network_mounts;
+        bool has_zfs; /* a pool's file system is mounted */
 } Guard;
 
-/* Notes the use on every function in a sysfs path, bridges left out: what lies on the way down to
- * the thing (a VMD controller, say) is as much in use as the last one. The same note is added
- * once. Takes nothing; `remedy` may be NULL. */
+/* The host may be using it: it has a driver, and none that hands it to others. */
+bool guard_is_driven(const Device *device);
+
+/* The functions in a sysfs path, bridges left out; at most `size`. */
+size_t guard_find_in_path(const Guard *guard, const char *path, Device **ret, size_t size);
+#define GUARD_PATH_MAX 8
+
+void guard_add_kind(Guard *guard, const Device *device, GuardKind kind);
+
+/* The same note is added once; `remedy` may be NULL. Takes nothing. */
+int guard_add_note(Device *device, const UseNote *note) _must_check_;
+
+bool guard_has_system_use(const Device *device);
+
+/* Notes the use on every function in a sysfs path: what lies on the way down to the thing (a VMD
+ * controller, say) is as much in use as the last one. */
 int guard_add_by_path(Guard *guard, const char *path, InUse use, const char *what,
         const char *remedy) _must_check_;
+int guard_add_note_by_path(Guard *guard, const char *path, const UseNote *note) _must_check_;
 
-/* "What is in the way" cannot be looked at: every function of the base class with a host driver
- * counts as in use. */
-int guard_add_blind(Guard *guard, uint8_t base_class, const char *what, const char *remedy)
+/* "What is in the way" cannot be looked at: every function of that kind with a host driver counts
+ * as in use. */
+int guard_add_blind(Guard *guard, GuardKind kind, const char *what, const char *remedy)
         _must_check_;
 
 /* Where a link leads, as a path from the root, without resolving links on the way: enough for
  * sysfs, whose links lead to directories. -ENOENT: no such link; -EINVAL: it leads out. */
 int guard_resolve_link(const Host *host, const char *path, char **ret) _must_check_;
 
+/* The last component. */
+const char *guard_name(const char *path);
+
 /* A copy of foreign text for people: control characters become "?", at most 200 bytes. */
 int guard_printable(const char *text, char **ret) _must_check_;
 
-int guard_scan_block(Guard *guard) _must_check_;
+/* "\040" and the like of /proc, in place. */
+void guard_unescape(char *text);
+
+/* "8:1". */
+bool guard_parse_number(const char *text, unsigned *ret_major, unsigned *ret_minor);
+
+/* Fills the nodes and the kinds; before all others. */
+int guard_load_nodes(Guard *guard) _must_check_;
+GuardNode *guard_find_node(const Guard *guard, bool is_block, unsigned major_number,
+        unsigned minor_number);
+/* Paths whose functions the node belongs to: its own, and those of all controllers of a multipath
+ * NVMe drive. */
+int guard_node_owners(const Guard *guard, const char *path, char ***ret) _must_check_;
+
+/* The mounts of another mount namespace: guard->namespace_owner says whose. */
+int guard_read_mounts(Guard *guard, int directory, const char *path, size_t *ret_length)
+        _must_check_;
+/* Whether the file that a process has open is on a file system whose server may never answer. */
+bool guard_is_network_mount(const Guard *guard, int process, const char *descriptor);
+
+int guard_scan_mounts(Guard *guard) _must_check_;
+int guard_scan_file_systems(Guard *guard) _must_check_;
+int guard_scan_swaps(Guard *guard) _must_check_;
+int guard_scan_zfs(Guard *guard) _must_check_;
+int guard_scan_holders(Guard *guard) _must_check_;
 int guard_scan_network(Guard *guard) _must_check_;
+int guard_scan_display(Guard *guard) _must_check_;
+int guard_scan_console(Guard *guard) _must_check_;
+int guard_scan_processes(Guard *guard) _must_check_;
+
+/* Opens each block device below the function once with O_EXCL, after the scan. */
+int guard_check_exclusive(Guard *guard, Device *device) _must_check_;

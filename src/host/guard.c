@@ -10,15 +10,34 @@
 #include "host/guard-internal.h"
 #include "host/scan-internal.h"
 #include "util/array.h"
+#include "util/parse.h"
 #include "util/strings.h"
 
 #define NOTES_MAX     64 /* of one function: one is enough to refuse it */
 #define PRINTABLE_MAX 200
 
-static int add_note(Device *device, InUse use, const char *what, const char *remedy)
+bool guard_is_driven(const Device *device)
+{
+        return device->driver && !device->is_bridge && !driver_is_harmless(device->driver);
+}
+
+const char *guard_name(const char *path)
+{
+        const char *slash = strrchr(path, '/');
+
+        return slash ? slash + 1 : path;
+}
+
+static void done_note(UseNote *note)
+{
+        free(note->what);
+        free(note->remedy);
+}
+
+int guard_add_note(Device *device, const UseNote *note)
 {
         for (size_t i = 0; i < device->n_uses; i++)
-                if (device->uses[i].use == use && streq(device->uses[i].what, what))
+                if (device->uses[i].use == note->use && streq(device->uses[i].what, note->what))
                         return 0;
         if (device->n_uses == NOTES_MAX)
                 return 0;
@@ -26,22 +45,31 @@ static int add_note(Device *device, InUse use, const char *what, const char *rem
         int r = ARRAY_GROW(device->uses, device->n_uses);
         if (r < 0)
                 return r;
-        UseNote note = {.use = use};
-        r = replace_string(&note.what, what);
+        UseNote copy = {.use = note->use, .is_passing = note->is_passing};
+        r = replace_string(&copy.what, note->what);
         if (r == 0)
-                r = replace_string(&note.remedy, remedy);
+                r = replace_string(&copy.remedy, note->remedy);
         if (r < 0) {
-                free(note.what);
+                done_note(&copy);
                 return r;
         }
-        device->uses[device->n_uses++] = note;
+        device->uses[device->n_uses++] = copy;
         return 0;
 }
 
-int guard_add_by_path(Guard *guard, const char *path, InUse use, const char *what,
-        const char *remedy)
+bool guard_has_system_use(const Device *device)
 {
-        for (const char *component = path; *component;) {
+        for (size_t i = 0; i < device->n_uses; i++)
+                if (device->uses[i].use == IN_USE_SYSTEM)
+                        return true;
+        return false;
+}
+
+size_t guard_find_in_path(const Guard *guard, const char *path, Device **ret, size_t size)
+{
+        size_t n_found = 0;
+
+        for (const char *component = path; *component && n_found < size;) {
                 size_t n = strcspn(component, "/");
                 char name[PCI_ADDRESS_TEXT_MAX];
                 PciAddress address;
@@ -52,28 +80,63 @@ int guard_add_by_path(Guard *guard, const char *path, InUse use, const char *wha
                         Device *device = scan_parse_address(name, &address) ?
                                 snapshot_find(guard->snapshot, &address) :
                                 NULL;
-                        if (device && !device->is_bridge) {
-                                int r = add_note(device, use, what, remedy);
-                                if (r < 0)
-                                        return r;
-                        }
+                        if (device && !device->is_bridge)
+                                ret[n_found++] = device;
                 }
                 component += n;
                 component += strspn(component, "/");
         }
+        return n_found;
+}
+
+int guard_add_note_by_path(Guard *guard, const char *path, const UseNote *note)
+{
+        Device *devices[GUARD_PATH_MAX];
+        size_t n = guard_find_in_path(guard, path, devices, GUARD_PATH_MAX);
+
+        for (size_t i = 0; i < n; i++) {
+                int r = guard_add_note(devices[i], note);
+                if (r < 0)
+                        return r;
+        }
         return 0;
 }
 
-int guard_add_blind(Guard *guard, uint8_t base_class, const char *what, const char *remedy)
+int guard_add_by_path(Guard *guard, const char *path, InUse use, const char *what,
+        const char *remedy)
 {
+        const UseNote note = {.use = use, .what = (char *) what, .remedy = (char *) remedy};
+
+        return guard_add_note_by_path(guard, path, &note);
+}
+
+void guard_add_kind(Guard *guard, const Device *device, GuardKind kind)
+{
+        guard->kinds[device - guard->snapshot->devices] |= (unsigned char) (1U << kind);
+}
+
+static bool is_of_kind(const Guard *guard, const Device *device, GuardKind kind)
+{
+        unsigned base_class = device->class_code >> 16;
+
+        return guard->kinds[device - guard->snapshot->devices] & 1U << kind ||
+                (kind == GUARD_STORAGE && base_class == 0x01) ||
+                (kind == GUARD_NETWORK && base_class == 0x02);
+}
+
+int guard_add_blind(Guard *guard, GuardKind kind, const char *what, const char *remedy)
+{
+        const UseNote note = {
+                .use = IN_USE_BLIND, .what = (char *) what, .remedy = (char *) remedy,
+        };
+
         for (size_t i = 0; i < guard->snapshot->n_devices; i++) {
                 Device *device = &guard->snapshot->devices[i];
 
                 /* Without a host driver the host cannot be using it. */
-                if (device->class_code >> 16 != base_class || !device->driver ||
-                    driver_is_vfio(device->driver))
+                if (!guard_is_driven(device) || !is_of_kind(guard, device, kind))
                         continue;
-                int r = add_note(device, IN_USE_BLIND, what, remedy);
+                int r = guard_add_note(device, &note);
                 if (r < 0)
                         return r;
         }
@@ -147,45 +210,134 @@ int guard_printable(const char *text, char **ret)
         return 0;
 }
 
+void guard_unescape(char *text)
+{
+        char *out = text;
+
+        for (char *p = text; *p; p++) {
+                if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' &&
+                    p[3] >= '0' && p[3] <= '7') {
+                        *out++ = (char) ((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
+                        p += 3;
+                } else {
+                        *out++ = *p;
+                }
+        }
+        *out = '\0';
+}
+
+bool guard_parse_number(const char *text, unsigned *ret_major, unsigned *ret_minor)
+{
+        uint64_t major_number, minor_number;
+        char first[16];
+        const char *colon = strchr(text, ':');
+
+        if (!colon || (size_t) (colon - text) >= sizeof(first))
+                return false;
+        memcpy(first, text, (size_t) (colon - text));
+        first[colon - text] = '\0';
+        if (parse_unsigned(first, UINT32_MAX, &major_number) < 0 ||
+            parse_unsigned(colon + 1, UINT32_MAX, &minor_number) < 0)
+                return false;
+        *ret_major = (unsigned) major_number;
+        *ret_minor = (unsigned) minor_number;
+        return true;
+}
+
 static void clear_notes(Device *device)
 {
-        for (size_t i = 0; i < device->n_uses; i++) {
-                free(device->uses[i].what);
-                free(device->uses[i].remedy);
-        }
+        for (size_t i = 0; i < device->n_uses; i++)
+                done_note(&device->uses[i]);
         free(device->uses);
         device->uses = NULL;
         device->n_uses = 0;
 }
 
+/* What nothing overrides first; a device has few notes. */
+static void sort_notes(Device *device)
+{
+        for (size_t i = 1; i < device->n_uses; i++)
+                for (size_t k = i; k > 0 && device->uses[k].use < device->uses[k - 1].use; k--) {
+                        UseNote note = device->uses[k];
+
+                        device->uses[k] = device->uses[k - 1];
+                        device->uses[k - 1] = note;
+                }
+}
+
+static void guard_done(Guard *guard)
+{
+        for (size_t i = 0; i < guard->n_nodes; i++)
+                free(guard->nodes[i].path);
+        free(guard->nodes);
+        free(guard->kinds);
+        free(guard->mounted);
+        free(guard->network_mounts);
+}
+#define _cleanup_guard_ _cleanup_(guard_done)
+
+static int look(Guard *guard)
+{
+        static int (*const looks[])(Guard *guard) = {
+                guard_load_nodes, guard_scan_mounts, guard_scan_processes,
+                guard_scan_file_systems, guard_scan_swaps, guard_scan_zfs, guard_scan_holders,
+                guard_scan_network, guard_scan_display, guard_scan_console,
+        };
+
+        guard->kinds = calloc(guard->snapshot->n_devices + 1, 1);
+        if (!guard->kinds)
+                return -ENOMEM;
+        for (size_t i = 0; i < guard->snapshot->n_devices; i++)
+                clear_notes(&guard->snapshot->devices[i]);
+        for (size_t i = 0; i < ELEMENTSOF(looks); i++) {
+                int r = looks[i](guard);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 int guard_scan(const Host *host, Snapshot *snapshot)
 {
-        Guard guard = {.host = host, .snapshot = snapshot};
+        _cleanup_guard_ Guard guard = {.host = host, .snapshot = snapshot};
 
+        int r = look(&guard);
         for (size_t i = 0; i < snapshot->n_devices; i++)
-                clear_notes(&snapshot->devices[i]);
-        int r = guard_scan_block(&guard);
-        return r < 0 ? r : guard_scan_network(&guard);
+                sort_notes(&snapshot->devices[i]);
+        return r;
+}
+
+static bool is_allowed(const UseNote *note, unsigned allow)
+{
+        const unsigned never = 1U << IN_USE_SYSTEM | 1U << IN_USE_VFIO | 1U << IN_USE_BLIND;
+
+        if (note->is_passing && allow & ALLOW_PASSING)
+                return true;
+        return allow & ~never & 1U << note->use;
 }
 
 int guard_check(const Host *host, const PciAddress *address, unsigned allow, InUse *ret_use,
         char **ret)
 {
         _cleanup_snapshot_ Snapshot *snapshot = NULL;
-        const unsigned never = 1U << IN_USE_SYSTEM | 1U << IN_USE_BLIND;
         char *text = NULL;
 
         int r = scan_function(host, address, &snapshot);
+        if (r < 0)
+                return r;
+        _cleanup_guard_ Guard guard = {.host = host, .snapshot = snapshot};
+        Device *device = &snapshot->devices[0];
+        r = look(&guard);
         if (r == 0)
-                r = guard_scan(host, snapshot);
+                r = guard_check_exclusive(&guard, device);
         if (r < 0)
                 return r;
 
-        const Device *device = &snapshot->devices[0];
+        sort_notes(device);
         for (size_t i = 0; i < device->n_uses; i++) {
                 const UseNote *note = &device->uses[i];
 
-                if (allow & ~never & 1U << note->use)
+                if (is_allowed(note, allow))
                         continue;
                 r = note->remedy ? format_string(&text, "%s. %s.", note->what, note->remedy) :
                                    format_string(&text, "%s.", note->what);

@@ -4,13 +4,15 @@
 #include "core/snapshot.h"
 #include "host/host.h"
 
-/* What the running host needs: passive, reads /proc and /sys only. */
+/* What the running host needs. */
 
-/* Fills the uses of every device of the snapshot, replacing what was there. What cannot be looked
- * at counts as in use (IN_USE_BLIND). Returns 0, -ENOMEM. */
+/* Fills the uses of every device of the snapshot, replacing what was there, what nothing overrides
+ * first. Passive: reads /proc, /sys and the kernel's network tables only, opens no device. What
+ * cannot be looked at counts as in use (IN_USE_BLIND). Returns 0, -ENOMEM, -EMFILE. */
 int guard_scan(const Host *host, Snapshot *snapshot) _must_check_;
 
-/* One function, right before the first write. `allow` is a set of 1 << InUse; system use and what
+/* One function, right before the first write; each block device below it is opened once with
+ * O_EXCL, so workers only. `allow` is a set of 1 << InUse and ALLOW_PASSING; system use and what
  * cannot be looked at are never allowed. *ret: NULL free, else a sentence that names the thing in
  * the way and a safe remedy; *ret_use, set together with it: what kind of use that is.
  * Returns 0, -ENODEV if the function is gone, another negative errno. */

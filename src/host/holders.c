@@ -109,17 +109,15 @@ static void read_unit(int process, char *ret, size_t size)
 }
 
 /* systemd-machined keeps a link from the unit to the machine's name. */
-static bool read_registered_machine(const Host *host, const char *unit, char *ret, size_t size)
+static void read_registered_machine(const Host *host, const char *unit, char *ret, size_t size)
 {
         char path[320], name[128];
 
         if (isempty(unit))
-                return false;
+                return;
         (void) snprintf(path, sizeof(path), "run/systemd/machines/unit:%s", unit);
-        if (read_link_name_at(host->root, path, name, sizeof(name)) < 0)
-                return false;
-        copy_printable(name, strlen(name), ret, size);
-        return true;
+        if (read_link_name_at(host->root, path, name, sizeof(name)) >= 0)
+                copy_printable(name, strlen(name), ret, size);
 }
 
 /* QEMU: "-name vm", "-name guest=vm,debug-threads=on". */
@@ -143,15 +141,14 @@ static void read_named_machine(int process, char *ret, size_t size)
         }
 }
 
-static void describe(const Host *host, int process, HolderProcess *ret)
+void holders_describe(const Host *host, int process, HolderProcess *ret)
 {
         char command[sizeof(ret->command)];
 
         if (read_attribute_at(process, "comm", command, sizeof(command)) >= 0)
                 copy_printable(command, strlen(command), ret->command, sizeof(ret->command));
         read_unit(process, ret->unit, sizeof(ret->unit));
-        if (!read_registered_machine(host, ret->unit, ret->machine, sizeof(ret->machine)))
-                read_named_machine(process, ret->machine, sizeof(ret->machine));
+        read_registered_machine(host, ret->unit, ret->machine, sizeof(ret->machine));
 }
 
 /* "240:3" */
@@ -223,7 +220,9 @@ int holders_find(const Host *host, int64_t group, const int64_t *devices, size_t
                 if (process < 0 || !has_node_open(process, &nodes))
                         continue;
                 holder.pid = (uint32_t) pid;
-                describe(host, process, &holder);
+                holders_describe(host, process, &holder);
+                if (!holder.machine[0])
+                        read_named_machine(process, holder.machine, sizeof(holder.machine));
                 r = found(userdata, &holder);
                 if (r != 0)
                         return r;

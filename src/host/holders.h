@@ -13,6 +13,10 @@ typedef struct HolderProcess {
         char machine[128]; /* as systemd-machined calls it, else QEMU's -name */
 } HolderProcess;
 
+/* Command, unit and registered machine of a process, by its directory in /proc; fields that cannot
+ * be read are left alone. Unlike holders_find() this never waits for the process. */
+void holders_describe(const Host *host, int process, HolderProcess *ret);
+
 /* (A descriptor of the device alone tells no group: node_is_open() notices that one.)
  * Looks for /dev/vfio/GROUP and for /dev/vfio/devices/vfioM (M in `devices`) among the open files
  * of all processes. Calls back once for a process; a nonzero

@@ -3,21 +3,18 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
+#include "host/aside.h"
 #include "host/scan-internal.h"
 #include "util/io.h"
 #include "util/strings.h"
 
 /* PCIe Device Serial Numbers, from the extended configuration space (PCI Express Base
  * Specification, "Device Serial Number Extended Capability"). A read of configuration space may
- * hang with broken hardware, so one child reads for all functions and has two seconds; it ends
- * itself by alarm(2) and is nobody's child to wait for, so that even one that hangs in the kernel
- * costs nothing but its process. */
+ * hang with broken hardware, so one process aside reads for all functions and has two seconds. */
 
 #define DEADLINE_USEC         (2 * USEC_PER_SEC)
 #define EXTENDED_SPACE        0x100U
@@ -107,49 +104,13 @@ static void read_serial(const Host *host, const Device *device, uint32_t index, 
                 return; /* nobody listens any more: the next one will not be heard either */
 }
 
-/* Keeps nothing of ours open should it hang: a bus connection must not outlive its owner. */
-static void close_all_but(int first, int second)
+static void read_serials(int output, void *userdata)
 {
-        int low = first < second ? first : second, high = first < second ? second : first;
-
-        if (low > 3)
-                (void) close_range(3, (unsigned) low - 1, 0);
-        if (high > low + 1)
-                (void) close_range((unsigned) low + 1, (unsigned) high - 1, 0);
-        (void) close_range((unsigned) high + 1, ~0U, 0);
-}
-
-static void run_child(Scan *scan, int output)
-{
-        sigset_t none;
-
-        close_all_but(scan->host->root, output);
-        (void) sigemptyset(&none);
-        (void) signal(SIGALRM, SIG_DFL);
-        (void) signal(SIGPIPE, SIG_DFL);
-        (void) sigprocmask(SIG_SETMASK, &none, NULL);
-        (void) alarm((unsigned) (DEADLINE_USEC / USEC_PER_SEC));
+        const Scan *scan = userdata;
 
         for (size_t i = 0; i < scan->snapshot->n_devices; i++)
                 if (!scan->snapshot->devices[i].serial.known)
                         read_serial(scan->host, &scan->snapshot->devices[i], (uint32_t) i, output);
-}
-
-/* A child of init, by way of a child of ours that ends at once. */
-static int start_child(Scan *scan, int output)
-{
-        pid_t child = fork();
-        if (child < 0)
-                return -errno;
-        if (child == 0) {
-                pid_t grandchild = fork();
-                if (grandchild == 0)
-                        run_child(scan, output);
-                _exit(grandchild < 0 ? 1 : 0);
-        }
-        while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-                ;
-        return 0;
 }
 
 static int take_message(Scan *scan, const SerialMessage *message)
@@ -218,21 +179,12 @@ static int lend_serials(Scan *scan, size_t *ret_n_missing)
 
 int scan_serials(Scan *scan)
 {
-        _cleanup_close_ int input = -1, output = -1;
         size_t n_missing;
-        int ends[2];
 
         int r = lend_serials(scan, &n_missing);
         if (r < 0 || n_missing == 0)
                 return r;
-        if (pipe2(ends, O_CLOEXEC) < 0)
-                return -errno;
-        input = ends[0];
-        output = ends[1];
-
-        r = start_child(scan, output);
-        if (r < 0)
-                return r;
-        (void) close(TAKE_FD(output));
-        return take_messages(scan, input);
+        _cleanup_close_ int input = aside_start(read_serials, scan, scan->host->root,
+                (unsigned) (DEADLINE_USEC / USEC_PER_SEC));
+        return input < 0 ? input : take_messages(scan, input);
 }

@@ -31,7 +31,8 @@ static const char machine_bound[] =
 
 #define USE                                                                                        \
         "eno1 carries the default route. Stop using it and run \"vfio-bindctl apply\", or add "   \
-        "Exclude=0000:02:00.0 (/etc/vfio-bind.conf:1)."
+        "Exclude=0000:02:00.0, or AllowInUse=network if the host can do without it "              \
+        "(/etc/vfio-bind.conf:1)."
 
 static void test_list(void)
 {
@@ -43,7 +44,8 @@ static void test_list(void)
                 "CLAIM         STATE    GROUP  DEVICE        DRIVER         NAME\n"
                 "lab-nic       refused  75     0000:02:00.0  tg3            BCM5720\n"
                 "  in-use-network: eno1 carries the default route. Stop using it and\n"
-                "  run \"vfio-bindctl apply\", or add Exclude=0000:02:00.0\n"
+                "  run \"vfio-bindctl apply\", or add Exclude=0000:02:00.0, or\n"
+                "  AllowInUse=network if the host can do without it\n"
                 "  (/etc/vfio-bind.conf:1).\n"
                 "gaming-gpu    pending  14     0000:01:00.0  nouveau        GA104 [GeF…\n"
                 "                              0000:01:00.1  snd_hda_intel  GA104 High…\n"

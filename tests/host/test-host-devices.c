@@ -123,8 +123,11 @@ static void test_tables(void)
                         "link dev/disk/by-id/md-uuid-1:2:3:4 dev/md0\n"
                         "file etc/mdadm/mdadm.conf HOMEHOST <system>\\nARRAY /dev/md/gone "
                         "metadata=1.2 UUID=1:2:3:4",
-                "", FIRST("/etc/mdadm/mdadm.conf names ID=md-uuid-1:2:3:4")
-                SECOND("/etc/mdadm/mdadm.conf names ID=md-uuid-1:2:3:4"));
+                "",
+                LINE("0000:00:1c.0/00.0", "0000:01:00.0", "-", "system,holders",
+                        "/etc/mdadm/mdadm.conf names ID=md-uuid-1:2:3:4")
+                LINE("0000:02:00.0", "0000:02:00.0", "525400fffe000002", "system,holders",
+                        "/etc/mdadm/mdadm.conf names ID=md-uuid-1:2:3:4"));
 }
 
 /* Tables of another shape, and names that lead nowhere or to others, record nothing. */

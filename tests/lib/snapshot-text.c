@@ -191,11 +191,15 @@ static void set_request(TextMachine *machine, const char *key, const char *value
 static void add_use(Device *device, char **words)
 {
         char *kind = strsep(words, " ");
+        bool is_passing = streq(kind, "passing");
 
+        if (is_passing)
+                kind = strsep(words, " ");
         device->uses = realloc(device->uses, (device->n_uses + 1) * sizeof(UseNote));
         ASSERT_TRUE(device->uses && in_use_from_string(kind) >= 0);
         device->uses[device->n_uses++] = (UseNote){ .use = (InUse) in_use_from_string(kind),
                                                     .what = copy(*words),
+                                                    .is_passing = is_passing,
                                                     .remedy = copy("Stop using it") };
         *words = NULL;
 }

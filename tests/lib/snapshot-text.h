@@ -11,7 +11,7 @@
  *                [vf-device=hhhh] [autoprobe=0|1] [pf=ADDRESS] [vf=N] [serial=HEX16]
  *                [slot=NAME] [net=NAME] [host-driver=NAME] [vendor=NAME] [model=NAME]
  * and besides
- *   use ADDRESS KIND WHAT…          why it cannot be unbound
+ *   use ADDRESS [passing] KIND WHAT…   why it cannot be unbound
  *   record ADDRESS [state=S] [reason=R] [role=R] [claim=NAME] [provenance=P]
  *                  [manual=bound|released] [from=DRIVER] [driver=MANUAL DRIVER] [drift=N]
  *                  [autoprobe=ORIGINAL] [target=DRIVER] [target=DRIVER] [text=TEXT]

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host/guard-internal.h"
+#include "host/scan-internal.h"
+#include "util/io.h"
+#include "util/strings.h"
+
+/* Display use: what shows the host's console. */
+
+#define IOMEM_MAX  (16U << 20)
+#define LEVELS_MAX 32
+#define NAMES_MAX  64
+#define REMEDY     "Let the host use another display, or none"
+
+/* As /proc/iomem calls what the firmware set up: sysfb, simpledrm, efifb, vesafb. */
+static bool is_framebuffer(const char *name)
+{
+        static const char *const names[] = {
+                "BOOTFB", "efifb", "vesafb", "simplefb", "simple-framebuffer", "simpledrm",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (startswith(name, names[i]))
+                        return true;
+        return false;
+}
+
+typedef struct Console {
+        bool is_framebuffer, is_vga; /* what draws it; neither: nothing does */
+} Console;
+
+/* /sys/class/vtconsole/vtconN: "(M) frame buffer device", "(S) VGA+", "(S) dummy device". */
+static int read_consoles(const Guard *guard, Console *ret)
+{
+        _cleanup_string_list_ char **names = NULL;
+
+        int r = host_list_directory(guard->host->root, "sys/class/vtconsole", NAMES_MAX, &names);
+        if (r < 0)
+                return scan_error_is_fatal(r) ? r : 0;
+        for (char **name = names; name && *name; name++) {
+                char path[300], text[64];
+
+                (void) snprintf(path, sizeof(path), "sys/class/vtconsole/%.255s/bind", *name);
+                if (read_attribute_at(guard->host->root, path, text, sizeof(text)) <= 0 ||
+                    !streq(text, "1"))
+                        continue;
+                (void) snprintf(path, sizeof(path), "sys/class/vtconsole/%.255s/name", *name);
+                if (read_attribute_at(guard->host->root, path, text, sizeof(text)) <= 0)
+                        continue;
+                ret->is_framebuffer = ret->is_framebuffer || strstr(text, "frame buffer");
+                ret->is_vga = ret->is_vga || strstr(text, "VGA");
+        }
+        return 0;
+}
+
+static bool is_boot_vga(const Guard *guard, const Device *device)
+{
+        char path[64], text[8];
+
+        (void) snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/boot_vga",
+                PCI_ADDRESS_TEXT(&device->address));
+        return read_attribute_at(guard->host->root, path, text, sizeof(text)) > 0 &&
+                streq(text, "1");
+}
+
+/* In text mode the console needs no driver. */
+static int scan_boot_vga(Guard *guard, const Console *console)
+{
+        for (size_t i = 0; i < guard->snapshot->n_devices; i++) {
+                Device *device = &guard->snapshot->devices[i];
+                const UseNote note = {
+                        .use = IN_USE_DISPLAY, .remedy = (char *) REMEDY,
+                        .what = (char *) (console->is_vga ? "it shows the console of the host" :
+                                                            "it is the display of the firmware "
+                                                            "and of the host"),
+                };
+
+                if (device->class_code >> 16 != 0x03 || device->is_bridge ||
+                    driver_is_vfio(device->driver) || !is_boot_vga(guard, device) ||
+                    (!guard_is_driven(device) && !console->is_vga))
+                        continue;
+                int r = guard_add_note(device, &note);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* The console is on the first one, be there a DRM driver below it or not. */
+static int scan_framebuffer(Guard *guard)
+{
+        _cleanup_free_ char *path = NULL;
+
+        int r = guard_resolve_link(guard->host, "sys/class/graphics/fb0", &path);
+        if (r < 0)
+                return scan_error_is_fatal(r) ? r : 0;
+        return guard_add_by_path(guard, path, IN_USE_DISPLAY,
+                "its framebuffer fb0 shows the console of the host", REMEDY);
+}
+
+/* "  c0000000-c0ffffff : 0000:01:00.0", indented by two blanks for each resource around it; a
+ * framebuffer of the firmware lies within a resource of the function that has the memory. */
+static int scan_iomem_line(Guard *guard, char *line, char *levels[LEVELS_MAX])
+{
+        size_t level = strspn(line, " ") / 2;
+        char *name = strstr(line, " : ");
+
+        if (!name || level >= LEVELS_MAX)
+                return 0;
+        name += strlen(" : ");
+        levels[level] = name;
+        if (!is_framebuffer(name))
+                return 0;
+        for (size_t i = 0; i < level; i++) {
+                int r = levels[i] ? guard_add_by_path(guard, levels[i], IN_USE_DISPLAY,
+                                            "its memory is the framebuffer that the firmware set up "
+                                            "for the host", REMEDY) :
+                                    0;
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int scan_iomem(Guard *guard)
+{
+        _cleanup_free_ char *text = NULL;
+        char *lines = NULL, *levels[LEVELS_MAX] = {};
+
+        int r = read_file_at(guard->host->root, "proc/iomem", IOMEM_MAX, &text, NULL);
+        if (r < 0)
+                return scan_error_is_fatal(r) ? r : 0;
+        for (char *line = strtok_r(text, "\n", &lines); line; line = strtok_r(NULL, "\n", &lines)) {
+                r = scan_iomem_line(guard, line, levels);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int guard_scan_display(Guard *guard)
+{
+        Console console = {};
+
+        int r = read_consoles(guard, &console);
+        if (r == 0)
+                r = scan_boot_vga(guard, &console);
+        if (r == 0 && console.is_framebuffer)
+                r = scan_framebuffer(guard);
+        return r < 0 ? r : scan_iomem(guard);
+}
