@@ -15,6 +15,11 @@
  * about 2 KiB for each. Only what is queued takes memory. */
 #define RECEIVE_BUFFER_SIZE (16 * 1024 * 1024)
 
+/* A burst is read in few pieces: each event costs a wake-up and the parsing of it, while the work
+ * that the first ones asked for is being done. */
+#define BURST_EVENTS        16
+#define BURST_INTERVAL_USEC (500 * USEC_PER_MSEC)
+
 /* What one wakeup takes from the queue at most, so that other sources get their turn. */
 #define EVENTS_PER_WAKEUP 1024
 
@@ -149,6 +154,9 @@ int watcher_new(sd_event *event, WatcherHandler handler, void *userdata, Watcher
         if (r < 0)
                 return r;
         (void) sd_event_source_set_description(watcher->source, "udev-monitor");
+        r = sd_event_source_set_ratelimit(watcher->source, BURST_INTERVAL_USEC, BURST_EVENTS);
+        if (r < 0)
+                return r;
         r = watcher_open_kernel(watcher, event);
         if (r < 0)
                 return r;

@@ -113,10 +113,44 @@ static void redirect_standard_streams(const Operations *operations)
 /* Setting the alarm clock anew for every operation would cost as much as many of them. */
 #define ALARM_SLACK_USEC (5 * USEC_PER_SEC)
 
+/* Each announcement of a node is work for udevd, the service manager and the bus, on processors that
+ * binding the next group needs: they are made when there is no next one, or it gets late. */
+#define ANNOUNCE_LATEST_USEC (500 * USEC_PER_MSEC)
+
+typedef struct Announcements {
+        int64_t groups[64];
+        size_t n;
+        uint64_t since_usec; /* of the first */
+} Announcements;
+
+static void announce_all(Announcements *announcements, const Operations *operations)
+{
+        for (size_t i = 0; i < announcements->n; i++) {
+                Operation operation = {
+                        .type = OPERATION_ANNOUNCE_NODE,
+                        .number = announcements->groups[i],
+                };
+
+                (void) operations->perform(operations->userdata, &operation, NULL);
+        }
+        announcements->n = 0;
+}
+
+static void announce_later(Announcements *announcements, const Operations *operations,
+        int64_t group, uint64_t now)
+{
+        if (announcements->n == ELEMENTSOF(announcements->groups))
+                announce_all(announcements, operations);
+        if (announcements->n == 0)
+                announcements->since_usec = now;
+        announcements->groups[announcements->n++] = group;
+}
+
 /* The operations table of a worker: says what it is about to do, and sets its own deadline. */
 typedef struct Reporter {
         const Operations *operations;
         ProgressBoard *board;
+        Announcements *announcements;
         uint64_t task;
         uint64_t timeout_usec;
         uint64_t alarm_usec; /* set the last time; 0: not at all */
@@ -153,6 +187,11 @@ static int perform_reported(void *userdata, const Operation *operation, char **r
         Reporter *reporter = userdata;
         uint64_t now = now_monotonic();
 
+        if (operation->type == OPERATION_ANNOUNCE_NODE) {
+                announce_later(reporter->announcements, reporter->operations, operation->number,
+                        now);
+                return 0;
+        }
         reporter->has_written = reporter->has_written || operation_is_write(operation->type);
         progress_board_write(reporter->board, &(ProgressOperation){
                 .task = reporter->task,
@@ -217,11 +256,13 @@ static bool receive_number(int socket, uint64_t *ret)
         return n == sizeof(*ret);
 }
 
-static int run_task(const WorkerTask *task, uint64_t number, int socket, ProgressBoard *board)
+static int run_task(const WorkerTask *task, uint64_t number, int socket, ProgressBoard *board,
+        Announcements *announcements)
 {
         Reporter reporter = {
                 .operations = task->operations,
                 .board = board,
+                .announcements = announcements,
                 .task = number,
                 .timeout_usec = task->timeout_usec,
         };
@@ -234,6 +275,7 @@ static int run_task(const WorkerTask *task, uint64_t number, int socket, Progres
 static _Noreturn void worker_main(const Operations *operations, WorkerFind find,
         const void *userdata, int socket, ProgressBoard *board)
 {
+        Announcements announcements = {};
         WorkerTask task;
         uint64_t number;
 
@@ -242,9 +284,14 @@ static _Noreturn void worker_main(const Operations *operations, WorkerFind find,
         close_descriptors(operations, socket);
         redirect_standard_streams(operations);
         reset_signals();
-        while (receive_number(socket, &number))
-                if (!find(userdata, number, &task) || run_task(&task, number, socket, board) < 0)
+        while (receive_number(socket, &number)) {
+                if (!find(userdata, number, &task) ||
+                    run_task(&task, number, socket, board, &announcements) < 0)
                         _exit(EXIT_FAILURE);
+                if (now_monotonic() - announcements.since_usec >= ANNOUNCE_LATEST_USEC)
+                        announce_all(&announcements, operations);
+        }
+        announce_all(&announcements, operations);
         _exit(EXIT_SUCCESS);
 }
 

@@ -167,17 +167,26 @@ static int note_process(Shared *shared, const Operation *operation, char **ret)
         return -EBUSY;
 }
 
+static void use_one_worker(Bench *bench)
+{
+        ExecutorOptions options = {
+                .stage = STAGE_RUNTIME,
+                .max_workers = 1,
+                .group_done = bench_group_done,
+                .userdata = bench,
+        };
+
+        bench->executor = executor_free(bench->executor);
+        ASSERT_OK(executor_new(&bench->operations, &options, &bench->executor));
+}
+
 /* Groups that are done quickly are done by few workers. */
 static void test_workers_go_on(void)
 {
-        ExecutorOptions options = { .max_workers = 1 };
         Bench bench = {};
 
         bench_set_up(&bench, "bind-taken", 10 * USEC_PER_SEC);
-        options.group_done = bench_group_done;
-        options.userdata = &bench;
-        bench.executor = executor_free(bench.executor);
-        ASSERT_OK(executor_new(&bench.operations, &options, &bench.executor));
+        use_one_worker(&bench);
         make_many(&bench);
         bench.shared->is_special = is_lock;
         bench.shared->perform = note_process;
@@ -190,6 +199,41 @@ static void test_workers_go_on(void)
         bench_dispatch_until_idle(&bench);
         ASSERT_EQ(bench.n_done, 2 * MANY);
         ASSERT_EQ(bench.shared->n_most, 2);
+        bench_tear_down(&bench);
+}
+
+static bool is_announcement(const Operation *operation)
+{
+        return operation->type == OPERATION_ANNOUNCE_NODE;
+}
+
+static int note_announcement(Shared *shared, const Operation *operation, char **ret)
+{
+        shared->seen[operation->number] = (char) ++shared->n_arrived;
+        (void) sem_post(&shared->begun);
+        return 0;
+}
+
+/* Nodes are announced when there is nothing else to do, and each of them is. */
+static void test_announcements(void)
+{
+        Bench bench = {};
+
+        bench_set_up(&bench, "bind-taken", 10 * USEC_PER_SEC);
+        use_one_worker(&bench);
+        bench.shared->is_special = is_announcement;
+        bench.shared->perform = note_announcement;
+        bench.groups[0] = bench.groups[1] = bench.groups[2] = bench.stand.group;
+        bench.groups[1].number = 101;
+        bench.groups[2].number = 102;
+        bench.plan.n_groups = 3;
+        bench_run(&bench);
+        ASSERT_EQ(bench.n_done, 3);
+        for (unsigned i = 0; i < 3; i++)
+                ASSERT_OK(sem_wait(&bench.shared->begun));
+        ASSERT_TRUE(bench.shared->seen[bench.stand.group.number] > 0);
+        ASSERT_TRUE(bench.shared->seen[101] > 0);
+        ASSERT_TRUE(bench.shared->seen[102] > 0);
         bench_tear_down(&bench);
 }
 
@@ -240,6 +284,7 @@ int main(int argc, char **argv)
         test_one_does_not_delay_others();
         test_total_deadline();
         test_workers_go_on();
+        test_announcements();
         test_physical_function();
         test_empty_plan();
 
