@@ -89,7 +89,9 @@ typedef struct Moments {
 /* A group whose transaction was cut off. */
 typedef struct Intent {
         int64_t group;
-        unsigned n_tries; /* to finish or undo it */
+        unsigned n_tries;    /* to finish or undo it */
+        uint64_t look_usec;  /* CLOCK_MONOTONIC: when to see whether its worker still lives */
+        uint64_t pause_usec; /* before that look; 0: the worker was not seen yet */
 } Intent;
 
 typedef struct ApplyCall ApplyCall;
@@ -257,6 +259,8 @@ void virtual_functions_watch(Manager *manager);
 /* recover.c: groups whose transaction was cut off. */
 int recover_prepare(Manager *manager) _must_check_;
 int recover_resume(Manager *manager, View *view) _must_check_;
+/* The next moment at which it may have something to do; USEC_INFINITY: none. */
+uint64_t recover_deadline(const Manager *manager);
 
 /* settle.c */
 void settle_update(Manager *manager, View *view);
@@ -288,7 +292,7 @@ void applies_free(Manager *manager);
 void lookups_free(Manager *manager);
 
 /* nodes.c: nodes that somebody else changes. */
-void nodes_watch(Manager *manager);
+void nodes_watch(Manager *manager); /* before they are read, so that no change is missed */
 int nodes_update(Manager *manager, const View *view) _must_check_;
 /* A worker is through with the group: what it gave the node is right. */
 void nodes_group_done(Manager *manager, const GroupReport *report);

@@ -245,7 +245,6 @@ static void forget_gone(Manager *manager, const View *view)
 
 int nodes_update(Manager *manager, const View *view)
 {
-        nodes_watch(manager);
         forget_gone(manager, view);
         for (size_t i = 0; i < view->plan->n_groups; i++) {
                 const GroupPlan *group = &view->plan->groups[i];
@@ -264,14 +263,13 @@ int nodes_update(Manager *manager, const View *view)
         return 0;
 }
 
+/* One event is enough until we look, which is done at a bearable rate: a node's owner may change it
+ * as often as he likes. */
 static int on_inotify(sd_event_source *source, const struct inotify_event *event, void *userdata)
 {
         Manager *manager = userdata;
 
-        if (event->mask & IN_IGNORED) {
-                sd_event_source_disable_unref(manager->nodes_source);
-                manager->nodes_source = NULL;
-        }
+        manager->nodes_source = sd_event_source_disable_unref(manager->nodes_source);
         manager->nodes_touched = true;
         manager_wake(manager);
         return 0;

@@ -160,6 +160,7 @@ int manager_show(Manager *manager, View *view)
 {
         int r;
 
+        nodes_watch(manager);
         r = view_read_nodes(view, manager->host);
         if (r < 0)
                 return r;

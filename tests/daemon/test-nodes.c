@@ -134,8 +134,29 @@ static void test_given_back(void)
         fixture_done(&fixture);
 }
 
+/* Its owner may change it as often as he likes; that must not keep the daemon busy. */
+static void test_changed_all_the_time(void)
+{
+        unsigned n_dispatched = 0;
+        Fixture fixture;
+
+        start(&fixture);
+        for (unsigned i = 0; i < 5000; i++) {
+                ASSERT_OK(fchmodat(fixture.machine.host.root, NODE, 0600 + i % 2, 0));
+                n_dispatched += sd_event_run(fixture.event, 0) > 0;
+        }
+        ASSERT_TRUE(n_dispatched < 1000);
+
+        /* and it is seen all the same that the last change has to be taken back, or is to stay */
+        FIXTURE_RUN_UNTIL(&fixture, !fixture.manager->lookups && !fixture.manager->works);
+        fixture_settle(&fixture);
+        ASSERT_DEVICE(&fixture, "0000:01:00.0", "bound", "");
+        fixture_done(&fixture);
+}
+
 int main(void)
 {
+        test_changed_all_the_time();
         test_set_back();
         test_changed_at_once();
         test_made_again();
