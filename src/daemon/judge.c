@@ -347,10 +347,23 @@ static int is_departing(Manager *manager, const Device *device, uint64_t now)
         return r < 0 ? r : now < until;
 }
 
-/* Whether all that makes the group drifted may be about to go. */
+static bool has_drifted(const GroupPlan *group)
+{
+        for (size_t i = 0; i < group->n_members; i++)
+                if (group->members[i].state == STATE_DRIFTED)
+                        return true;
+        return false;
+}
+
+/* Whether all that makes the group drifted may be about to go, or is a worker's doing that was
+ * not started by this daemon. */
 static int group_is_departing(Manager *manager, const GroupPlan *group, uint64_t now)
 {
         bool any = false;
+
+        if (has_drifted(group) && !is_at_work(manager, group->members[0].device) &&
+            worker_lives(manager, group->members[0].device))
+                return 1;
 
         for (size_t i = 0; i < group->n_members; i++) {
                 const MemberPlan *member = &group->members[i];

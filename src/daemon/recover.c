@@ -13,11 +13,15 @@
  * well as of the helper's and of a daemon before this one. Such a group is planned anew, with leave
  * to unbind (given when the transaction began): what is still wanted and allowed is finished;
  * otherwise the members that had been taken already are given back. While a worker still holds the
- * group's lock, it is not cut off at all; it is looked at again when an event says that something
- * happened to it. */
+ * group's lock, it is not cut off at all. One that was killed holds it a moment longer than its
+ * end can be seen, and nothing announces that it let go: after events, and in pauses that grow, it
+ * is looked at again. */
 
 /* Whatever kills one worker after another is not given them for ever. */
 #define TRIES_MAX 3
+#define PAUSE_FIRST_USEC (50 * USEC_PER_MSEC)
+/* A worker that lives longer is stuck: then events alone say that it came back. */
+#define PAUSE_LAST_USEC  (60 * USEC_PER_SEC)
 
 static Intent *find_intent(const Manager *manager, int64_t group)
 {
@@ -43,10 +47,7 @@ static int list_intents(Manager *manager)
         for (size_t i = 0; i < n; i++) {
                 const Intent *before = find_intent(manager, groups[i]);
 
-                intents[i] = (Intent){
-                        .group = groups[i],
-                        .n_tries = before ? before->n_tries : 0,
-                };
+                intents[i] = before ? *before : (Intent){ .group = groups[i] };
         }
         free(manager->intents);
         manager->intents = intents;
@@ -65,6 +66,27 @@ static bool is_locked(const Manager *manager, int64_t group)
 
         lock = store_lock_group(manager->host, group, false);
         return lock == -EWOULDBLOCK;
+}
+
+static void look_again(Intent *intent)
+{
+        uint64_t now = now_monotonic();
+
+        if (intent->look_usec > now)
+                return;
+        intent->pause_usec = intent->pause_usec == 0 ? PAUSE_FIRST_USEC : 2 * intent->pause_usec;
+        intent->look_usec = intent->pause_usec > PAUSE_LAST_USEC ? USEC_INFINITY
+                                                                  : now + intent->pause_usec;
+}
+
+uint64_t recover_deadline(const Manager *manager)
+{
+        uint64_t deadline = USEC_INFINITY;
+
+        for (size_t i = 0; i < manager->n_intents; i++)
+                if (manager->intents[i].pause_usec > 0 && manager->intents[i].look_usec < deadline)
+                        deadline = manager->intents[i].look_usec;
+        return deadline;
 }
 
 static GroupPlan *find_group(Plan *plan, int64_t number)
@@ -151,8 +173,13 @@ static int resume_group(Manager *manager, View *view, Intent *intent)
         LogFields fields = LOG_FIELDS_NONE;
         int r;
 
-        if (work_find_group(manager, &key) || is_locked(manager, intent->group))
+        if (work_find_group(manager, &key))
                 return 0;
+        if (is_locked(manager, intent->group)) {
+                look_again(intent);
+                return 0;
+        }
+        intent->look_usec = intent->pause_usec = 0;
         if (!shown) {
                 end_intent(manager, intent->group);
                 return 0;

@@ -77,8 +77,11 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
 int settle_arm(Manager *manager)
 {
         uint64_t deadline = waiting_deadline(manager);
+        uint64_t recover = recover_deadline(manager);
         int r;
 
+        if (recover < deadline)
+                deadline = recover;
         if (!manager->is_settled) {
                 uint64_t settled = settle_deadline(manager, manager->view);
 

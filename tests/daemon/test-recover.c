@@ -160,6 +160,65 @@ static void test_cut_off_while_running(void)
         fixture_done(&fixture);
 }
 
+/* A worker that was killed lets go of the lock after its end was seen, and no event says so. */
+static void test_lock_of_a_killed_worker(void)
+{
+        Fixture fixture;
+        int lock;
+
+        leave_half_done(&fixture, ""); /* a request by hand: nothing else is at work */
+        lock = store_lock_group(&fixture.machine.host, 14, false);
+        ASSERT_TRUE(lock >= 0);
+        fixture_start(&fixture);
+        FIXTURE_RUN_UNTIL(&fixture, manager_view(fixture.manager));
+        ASSERT_EQ(count_intents(&fixture), 1);
+        close(lock);
+        FIXTURE_RUN_UNTIL(&fixture, count_intents(&fixture) == 0);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, ONE, "nvme");
+        fixture_done(&fixture);
+}
+
+/* A worker of the daemon before this one gives back: the driver changes before the record. */
+static void test_another_worker_releases(void)
+{
+        DeviceRecord record = {
+                .original_driver = (char *) "nvme",
+                .target_driver = (char *) "vfio-pci",
+                .provenance = PROVENANCE_TAKEN,
+                .state = STATE_BOUND,
+                .manual = MANUAL_BOUND,
+        };
+        PciAddress address;
+        char tree[1024];
+        Fixture fixture;
+        const Host *host;
+        uint64_t inode;
+        int lock;
+
+        (void) snprintf(tree, sizeof(tree), TREE, "nvme");
+        fixture_init(&fixture, tree, "");
+        host = &fixture.machine.host;
+        ASSERT_OK(pci_address_parse(ONE, &address));
+        ASSERT_OK(store_prepare(host));
+        inode = fake_sysfs_inode(fixture.machine.tree, ONE);
+        ASSERT_OK(store_save_original(host, &address, inode, &record));
+        ASSERT_OK(store_save(host, &address, inode, &record));
+        ASSERT_OK(store_begin_intent(host, 14, "release"));
+        lock = store_lock_group(host, 14, false);
+        ASSERT_TRUE(lock >= 0);
+        fixture_start(&fixture);
+        FIXTURE_RUN_UNTIL(&fixture, manager_view(fixture.manager));
+        ASSERT_DEVICE(&fixture, ONE, "releasing", "");
+        ASSERT_EQ(fixture_member(&fixture, ONE)->device->record->drift_count, 0);
+
+        ASSERT_OK(store_remove(host, &address));
+        ASSERT_OK(store_end_intent(host, 14));
+        close(lock);
+        FIXTURE_RUN_UNTIL(&fixture, strcmp(fixture_state(&fixture, ONE), "unclaimed") == 0);
+        fixture_done(&fixture);
+}
+
 int main(void)
 {
         test_finished_if_still_wanted();
@@ -167,5 +226,7 @@ int main(void)
         test_nothing_left();
         test_worker_still_lives();
         test_cut_off_while_running();
+        test_lock_of_a_killed_worker();
+        test_another_worker_releases();
         return EXIT_SUCCESS;
 }
