@@ -13,6 +13,7 @@ static const Verb *const verbs[] = {
         &verb_apply,
         &verb_wait,
         &verb_import,
+        &verb_export,
 };
 
 static int run(int argc, char **argv)

@@ -67,7 +67,8 @@ static void append_difference(Buffer *buffer, const Import *import, const Member
         bool is_listed = import_lists(import, &member->device->address);
 
         if (member->role == ROLE_COMPANION && member->state != STATE_REFUSED && !is_listed)
-                buffer_printf(buffer, "#   %s (%04x:%04x) comes along: it shares the group with claim %s\n",
+                buffer_printf(buffer,
+                        "#   %s (%04x:%04x) comes along: it shares the group with claim %s\n",
                         address, member->device->vendor, member->device->device,
                         member->claim ? member->claim->name : "-");
         else if (is_listed && member->state == STATE_REFUSED)

@@ -57,7 +57,8 @@ int import_add_removal(Import *import, const char *path) _must_check_;
 /* systemctl disable and rm, if the unit is there. */
 int import_add_unit_removal(Import *import, const char *unit) _must_check_;
 
-/* Reads a file that was named on the command line. Returns 0; -EINVAL after a complaint; -ENOMEM. */
+/* Reads a file that was named on the command line. Returns 0; -EINVAL after a complaint;
+ * -ENOMEM. */
 int import_read_file(const char *path, char **ret) _must_check_;
 
 /* A text in single quotes, as sh(1) wants it where it has other characters than the usual ones.

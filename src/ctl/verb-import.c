@@ -103,6 +103,10 @@ static int run(const Options *options)
 
         if (find_tool(options->arguments[0], &tool) < 0)
                 return EXIT_CODE_USAGE;
+        if (options->json != JSON_OFF) {
+                complain("import prints a configuration, which has no --json=.");
+                return EXIT_CODE_USAGE;
+        }
         if (tools[tool].needs_file && !*files) {
                 complain("%s keeps nothing on this machine: name the YAML files that have "
                          "pci_devices.", tools[tool].name);

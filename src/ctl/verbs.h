@@ -8,6 +8,7 @@ extern const Verb verb_list;
 extern const Verb verb_apply;
 extern const Verb verb_wait;
 extern const Verb verb_import;
+extern const Verb verb_export;
 
 /* Reads the command line, runs the verb and sees to it that all output arrived. Returns the exit
  * code of the program. */

@@ -12,9 +12,10 @@
 #include "util/strings.h"
 
 /* A case is a folder: `machine`, lines for fake_sysfs_add(); `root`, files to put into the tree;
- * `aliases`, what its kernel's modules.alias has (that kernel is 6.1.0); `session`, what was typed and what came of it. Lines of a session that begin with "$ " are run
- * with --root=, and ">PATH" at their end writes standard output to a file of the tree as well.
- * Lines of standard error begin with "! ". "CASE" stands for the path of the folder. Run with the
+ * `aliases`, what its kernel's modules.alias has (that kernel is 6.1.0); `session`, what was typed
+ * and what came of it. Lines of a session that begin with "$ " are run with --root=, and ">PATH" at
+ * their end writes standard output to a file of the tree as well. Lines of standard error begin
+ * with "! ". "CASE" stands for the path of the folder, "TREE" for that of the tree. Run with the
  * program and the folder as arguments; with UPDATE_GOLDEN=1 in the environment `session` is
  * written anew. */
 
@@ -96,7 +97,8 @@ static char *replace_all(const char *text, const char *from, const char *to)
 
 static void append_output(Case *c, const char *prefix, const char *output)
 {
-        _cleanup_free_ char *plain = replace_all(output, c->path, "CASE");
+        _cleanup_free_ char *of_case = replace_all(output, c->path, "CASE");
+        _cleanup_free_ char *plain = replace_all(of_case, c->fake->root, "TREE");
 
         for (char *rest = NULL, *line = strtok_r(plain, "\n", &rest); line;
                 line = strtok_r(NULL, "\n", &rest))
@@ -105,7 +107,8 @@ static void append_output(Case *c, const char *prefix, const char *output)
 
 static void run_command(Case *c, const char *line)
 {
-        _cleanup_free_ char *replaced = replace_all(line, "CASE", c->path);
+        _cleanup_free_ char *of_case = replace_all(line, "CASE", c->path);
+        _cleanup_free_ char *replaced = replace_all(of_case, "TREE", c->fake->root);
         const char *words[WORDS_MAX] = {}, *target = NULL;
         CtlRunOptions options = {};
         size_t n = 0;

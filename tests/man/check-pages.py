@@ -152,8 +152,9 @@ def check_method(page: Page, interface: str, method: ElementTree.Element) -> Non
         problems.append(f'{page.name}: {interface}.{method.get("name")} is {wanted}, not {told}')
 
 
-def help_of(program: str) -> str:
-    return subprocess.run([program, "--help"], check=True, capture_output=True, text=True).stdout
+def help_of(program: str, *verb: str) -> str:
+    return subprocess.run([program, *verb, "--help"], check=True, capture_output=True,
+                          text=True).stdout
 
 
 def options_of(text: str) -> set[str]:
@@ -168,7 +169,8 @@ def check_command_line(page: Page, program: str, source: Path) -> None:
     text = help_of(program)
     verbs = set(re.findall(r"^  ([a-z]\S*)", text, re.M))
     page.contains("verbs", [tag.split()[0] for tag in page.tags("VERBS")], verbs)
-    page.contains("options", sorted(set(told_options(page.tags("OPTIONS")))), options_of(text))
+    options = options_of(text).union(*(options_of(help_of(program, verb)) for verb in verbs))
+    page.contains("options", sorted(set(told_options(page.tags("OPTIONS")))), options)
     codes = re.findall(r"EXIT_CODE_\w+ = (\d+)", (source / "ctl/exit-code.h").read_text())
     page.compare("exit codes", page.tags("EXIT STATUS"), set(codes))
 
