@@ -202,6 +202,109 @@ int client_plan(sd_bus *bus, bool prune, bool next_boot, sd_bus_error *error, Mo
         return r < 0 ? r : read_steps(reply, steps);
 }
 
+static int read_answer(sd_bus_message *reply, ModelAnswers *answers)
+{
+        const char *claim, *file, *term, *answer, *note;
+        ModelAnswer *item;
+        uint32_t line;
+        int r;
+
+        r = sd_bus_message_read(reply, "(ssusss)", &claim, &file, &line, &term, &answer, &note);
+        if (r <= 0)
+                return r;
+        r = answers_add(answers, &item);
+        if (r < 0)
+                return r;
+        item->line = line;
+        item->is_exclude = streq(note, "exclude");
+        r = model_set(&item->claim, claim);
+        if (r >= 0)
+                r = model_set(&item->file, file);
+        if (r >= 0)
+                r = model_set(&item->term, term);
+        if (r >= 0)
+                r = model_set(&item->answer, answer);
+        return r < 0 ? r : 1;
+}
+
+int client_explain(sd_bus *bus, const PciAddress *address, sd_bus_error *error,
+        ModelAnswers *answers)
+{
+        _cleanup_bus_message_ sd_bus_message *reply = NULL;
+        sd_bus_message *message;
+        int r;
+
+        r = new_call(bus, BUS_INTERFACE_MANAGER, "Explain", &message);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(message, "s", PCI_ADDRESS_TEXT(address));
+        if (r < 0) {
+                sd_bus_message_unref(message);
+                return r;
+        }
+        r = call(bus, message, 0, error, &reply);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(reply, SD_BUS_TYPE_ARRAY, "(ssusss)");
+        while (r >= 0 && (r = read_answer(reply, answers)) > 0)
+                ;
+        return r < 0 ? r : 0;
+}
+
+/* The functions in a list of object paths. */
+static int read_devices(sd_bus_message *reply, char ***ret)
+{
+        _cleanup_string_list_ char **list = NULL;
+        const char *path;
+        int r;
+
+        r = sd_bus_message_enter_container(reply, SD_BUS_TYPE_ARRAY, "o");
+        while (r >= 0 && (r = sd_bus_message_read_basic(reply, 'o', &path)) > 0) {
+                PciAddress address;
+
+                if (client_parse_device(path, &address) >= 0)
+                        r = string_list_append(&list, PCI_ADDRESS_TEXT(&address));
+        }
+        if (r < 0)
+                return r;
+        *ret = TAKE_POINTER(list);
+        return 0;
+}
+
+static int request(sd_bus *bus, const char *member, const PciAddress *address, bool interactive,
+        sd_bus_error *error, char ***ret)
+{
+        _cleanup_bus_message_ sd_bus_message *reply = NULL;
+        sd_bus_message *message;
+        int r;
+
+        r = new_call(bus, BUS_INTERFACE_MANAGER, member, &message);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_set_allow_interactive_authorization(message, interactive);
+        if (r >= 0)
+                r = sd_bus_message_append(message, "s", PCI_ADDRESS_TEXT(address));
+        if (r >= 0)
+                r = append_flags(message, false, false);
+        if (r < 0) {
+                sd_bus_message_unref(message);
+                return r;
+        }
+        r = call(bus, message, CLIENT_APPLY_MINUTES * 60 * USEC_PER_SEC, error, &reply);
+        return r < 0 ? r : read_devices(reply, ret);
+}
+
+int client_bind(sd_bus *bus, const PciAddress *address, bool interactive, sd_bus_error *error,
+        char ***ret)
+{
+        return request(bus, "BindDevice", address, interactive, error, ret);
+}
+
+int client_release(sd_bus *bus, const PciAddress *address, bool interactive, sd_bus_error *error,
+        char ***ret)
+{
+        return request(bus, "ReleaseDevice", address, interactive, error, ret);
+}
+
 void apply_items_done(ApplyItems *items)
 {
         for (size_t i = 0; i < items->n_items; i++) {

@@ -3,6 +3,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include "ctl/answers.h"
 #include "ctl/model.h"
 
 /* The daemon, over D-Bus. It is never started by a call. Every function returns 0; -ENOTCONN if no
@@ -37,6 +38,16 @@ int client_apply(sd_bus *bus, char *const *claims, bool prune, bool interactive,
         sd_bus_error *error, ApplyItems *items) _must_check_;
 int client_plan(sd_bus *bus, bool prune, bool next_boot, sd_bus_error *error, ModelSteps *steps)
         _must_check_;
+
+int client_explain(sd_bus *bus, const PciAddress *address, sd_bus_error *error,
+        ModelAnswers *answers) _must_check_;
+
+/* Binds the group of a function by hand, or gives it back; *ret, a NULL-terminated list of
+ * addresses, is every function concerned. */
+int client_bind(sd_bus *bus, const PciAddress *address, bool interactive, sd_bus_error *error,
+        char ***ret) _must_check_;
+int client_release(sd_bus *bus, const PciAddress *address, bool interactive, sd_bus_error *error,
+        char ***ret) _must_check_;
 
 static inline void bus_flush_close(sd_bus **bus)
 {

@@ -10,10 +10,15 @@
 /* The first one is what runs without a verb. */
 static const Verb *const verbs[] = {
         &verb_list,
+        &verb_groups,
+        &verb_status,
+        &verb_plan,
         &verb_apply,
+        &verb_explain,
+        &verb_check,
+        &verb_suggest,
         &verb_wait,
         &verb_import,
-        &verb_export,
 };
 
 static int run(int argc, char **argv)

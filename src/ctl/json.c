@@ -51,6 +51,9 @@ static void append_quoted(Buffer *buffer, const char *text)
 
 static void begin_value(Json *json, const char *key)
 {
+        if (!key)
+                key = json->next_key;
+        json->next_key = NULL;
         if (json->needs_comma)
                 buffer_append(&json->buffer, ",");
         if (json->depth > 0)
@@ -79,6 +82,11 @@ static void close_container(Json *json, const char *bracket)
                 append_line_break(json);
         buffer_append(&json->buffer, bracket);
         json->needs_comma = true;
+}
+
+void json_key(Json *json, const char *key)
+{
+        json->next_key = key;
 }
 
 void json_open_object(Json *json, const char *key)

@@ -12,10 +12,13 @@ typedef struct Json {
         bool pretty;
         unsigned depth;
         bool needs_comma;
+        const char *next_key; /* private */
 } Json;
 
 #define _cleanup_json_ _cleanup_(json_done)
 
+/* The key of what comes next, which is given none itself. */
+void json_key(Json *json, const char *key);
 void json_open_object(Json *json, const char *key);
 void json_close_object(Json *json);
 void json_open_array(Json *json, const char *key);

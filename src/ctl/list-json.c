@@ -11,22 +11,63 @@ void json_begin_document(Json *json, const char *kind)
         json_string(json, "Kind", kind);
 }
 
-static void json_group(Json *json, int64_t group)
+void json_number(Json *json, const char *key, int64_t value)
 {
-        if (group >= 0)
-                json_integer(json, "GroupNumber", group);
+        if (value >= 0)
+                json_integer(json, key, value);
         else
-                json_null(json, "GroupNumber");
+                json_null(json, key);
+}
+
+static void json_device_texts(Json *json, const ModelDevice *device, size_t from, size_t to)
+{
+        for (size_t i = from; i < to; i++)
+                json_string(json, device_text_names[i], device->text[i]);
+}
+
+static void json_device_basics(Json *json, const ModelDevice *device)
+{
+        json_device_texts(json, device, 0, _DEVICE_TEXT_BASIC_MAX);
+        json_number(json, "GroupNumber", device->group);
+        json_string(json, "Claim", device->claim);
 }
 
 void json_device(Json *json, const ModelDevice *device)
 {
         json_open_object(json, NULL);
-        for (size_t i = 0; i < _DEVICE_TEXT_BASIC_MAX; i++)
-                json_string(json, device_text_names[i], device->text[i]);
-        json_group(json, device->group);
-        json_string(json, "Claim", device->claim);
+        json_device_basics(json, device);
         json_close_object(json);
+}
+
+void json_device_details(Json *json, const ModelDevice *device)
+{
+        json_open_object(json, NULL);
+        json_device_basics(json, device);
+        json_device_texts(json, device, _DEVICE_TEXT_BASIC_MAX, _DEVICE_TEXT_MAX);
+        for (size_t i = 0; i < _DEVICE_NUMBER_MAX; i++)
+                json_number(json, device_number_names[i], device->numbers[i]);
+        json_boolean(json, "IsBridge", device->is_bridge);
+        json_string(json, "PhysicalFunction", device->physical_function);
+        json_strings(json, "ResetMethods", device->reset_methods);
+        json_close_object(json);
+}
+
+void json_group_properties(Json *json, const ModelGroup *group)
+{
+        json_integer(json, "Number", group->number);
+        json_string(json, "State", group->state);
+        json_boolean(json, "Viable", group->is_viable);
+        json_string(json, "Node", group->node);
+        json_number(json, "NodeUser", group->node_user);
+        json_number(json, "NodeGroup", group->node_group);
+        json_number(json, "NodeMode", group->node_mode);
+}
+
+void json_manager_texts(Json *json, const Model *model)
+{
+        json_string(json, "State", model->state);
+        for (size_t i = 0; i < _MANAGER_TEXT_MAX; i++)
+                json_string(json, manager_text_names[i], model->text[i]);
 }
 
 static void json_source(Json *json, const ModelClaim *claim)
@@ -100,7 +141,7 @@ void json_steps(Json *json, const ModelSteps *steps)
                 const ModelStep *step = &steps->items[i];
 
                 json_open_object(json, NULL);
-                json_group(json, step->group);
+                json_number(json, "GroupNumber", step->group);
                 json_string(json, "Address", PCI_ADDRESS_TEXT(&step->address));
                 json_string(json, "Action", step->action);
                 json_string(json, "From", step->from);

@@ -42,7 +42,7 @@ static const struct {
         { "unclaimed", STYLE_FAINT },
 };
 
-static Style state_style(const char *state)
+Style state_style(const char *state)
 {
         for (size_t i = 0; state && i < ELEMENTSOF(states); i++)
                 if (streq(states[i].state, state))
@@ -74,29 +74,25 @@ static bool belongs_to(const ModelDevice *device, const ModelClaim *claim)
                 streq_null(device->text[DEVICE_ROLE], "selected");
 }
 
-static void set_name(Table *table, const ModelDevice *device)
+const char *device_name(const ModelDevice *device, char ids[static 16])
 {
-        char ids[64];
-
-        if (device->text[DEVICE_DEVICE_NAME]) {
-                table_set(table, COLUMN_NAME, device->text[DEVICE_DEVICE_NAME], STYLE_NONE);
-                return;
-        }
-        (void) snprintf(ids, sizeof(ids), "%.4s:%.4s", device->text[DEVICE_VENDOR_ID] ?: "",
+        if (device->text[DEVICE_DEVICE_NAME])
+                return device->text[DEVICE_DEVICE_NAME];
+        (void) snprintf(ids, 16, "%.4s:%.4s", device->text[DEVICE_VENDOR_ID] ?: "",
                 device->text[DEVICE_DEVICE_ID] ?: "");
-        table_set(table, COLUMN_NAME, ids, STYLE_NONE);
+        return ids;
 }
 
 static void set_device(Table *table, const ModelDevice *device)
 {
-        char group[24] = NONE;
+        char group[24] = NONE, ids[16];
 
         if (device->group >= 0)
                 (void) snprintf(group, sizeof(group), "%" PRIi64, device->group);
         table_set(table, COLUMN_GROUP, group, STYLE_NONE);
         table_set(table, COLUMN_DEVICE, device->text[DEVICE_ADDRESS], STYLE_NONE);
         table_set(table, COLUMN_DRIVER, device->text[DEVICE_DRIVER] ?: NONE, STYLE_NONE);
-        set_name(table, device);
+        table_set(table, COLUMN_NAME, device_name(device, ids), STYLE_NONE);
 }
 
 static void set_missing(Table *table, const char *selector)
@@ -106,12 +102,11 @@ static void set_missing(Table *table, const char *selector)
         table_set(table, COLUMN_NAME, selector ?: NONE, STYLE_NONE);
 }
 
-/* "0000:01:00.0 in-use-network: eno1 carries the default route (/etc/vfio-bind.conf:14)"; subject
- * and text may be NULL. */
-static int add_reason(Table *table, const char *subject, const char *reason, const char *text,
-        const ModelClaim *claim)
+/* "0000:01:00.0 in-use-network: eno1 carries the default route (/etc/vfio-bind.conf:14)" */
+int format_reason(const char *subject, const char *reason, const char *text,
+        const ModelClaim *claim, char **ret)
 {
-        _cleanup_free_ char *placed = NULL, *note = NULL;
+        _cleanup_free_ char *placed = NULL;
         int r;
 
         text = text ?: reason_explanation(reason);
@@ -120,8 +115,16 @@ static int add_reason(Table *table, const char *subject, const char *reason, con
                 false, &placed);
         if (r < 0)
                 return r;
-        r = format_string(&note, "%s%s%s%s%s", subject ?: "", subject ? " " : "", reason,
+        return format_string(ret, "%s%s%s%s%s", subject ?: "", subject ? " " : "", reason,
                 text ? ": " : "", placed);
+}
+
+static int add_reason(Table *table, const char *subject, const char *reason, const char *text,
+        const ModelClaim *claim)
+{
+        _cleanup_free_ char *note = NULL;
+        int r = format_reason(subject, reason, text, claim, &note);
+
         if (r < 0)
                 return r;
         table_add_note(table, note);
@@ -129,7 +132,8 @@ static int add_reason(Table *table, const char *subject, const char *reason, con
 }
 
 /* What a function says beyond what its claim or its group says. */
-static int add_device_reason(Table *table, const ModelDevice *device, const ModelClaim *claim)
+static int add_device_reason(Table *table, const ModelDevice *device, const ModelClaim *claim,
+        bool is_of_several)
 {
         const char *reason = device->text[DEVICE_REASON];
 
@@ -139,7 +143,7 @@ static int add_device_reason(Table *table, const ModelDevice *device, const Mode
             (!device->text[DEVICE_REASON_TEXT] ||
                     streq_null(device->text[DEVICE_REASON_TEXT], claim->text[CLAIM_REASON_TEXT])))
                 return 0;
-        return add_reason(table, device->text[DEVICE_ADDRESS], reason,
+        return add_reason(table, is_of_several ? NULL : device->text[DEVICE_ADDRESS], reason,
                 device->text[DEVICE_REASON_TEXT], claim);
 }
 
@@ -168,6 +172,34 @@ static void begin_claim(Table *table, const ModelClaim *claim)
         set_state(table, claim->text[CLAIM_STATE]);
 }
 
+static bool says_the_same(const ModelDevice *a, const ModelDevice *b)
+{
+        return streq_null(a->text[DEVICE_REASON], b->text[DEVICE_REASON]) &&
+                streq_null(a->text[DEVICE_REASON_TEXT], b->text[DEVICE_REASON_TEXT]);
+}
+
+/* The next function of the claim; NULL: there is none. */
+static const ModelDevice *next_of(const Model *model, const ModelClaim *claim,
+        const ModelDevice *device)
+{
+        while (++device < model->devices + model->n_devices)
+                if (belongs_to(device, claim))
+                        return device;
+        return NULL;
+}
+
+/* What several functions in a row say stands below the last one. */
+static int add_reason_of_run(Table *table, const Model *model, const ModelClaim *claim,
+        const ModelDevice *previous, const ModelDevice *device)
+{
+        const ModelDevice *next = next_of(model, claim, device);
+
+        if (next && says_the_same(device, next))
+                return 0;
+        return add_device_reason(table, device, claim,
+                previous && says_the_same(previous, device));
+}
+
 /* The first function stands in the claim's row if it is in the claim's state; any other state than
  * the claim's is shown. */
 static int add_claim_devices(Table *table, const Model *model, const ModelClaim *claim,
@@ -190,8 +222,8 @@ static int add_claim_devices(Table *table, const Model *model, const ModelClaim 
                         set_state(table, device->text[DEVICE_STATE]);
                 if (previous && previous->group == device->group && device->group >= 0)
                         table_set(table, COLUMN_GROUP, NULL, STYLE_NONE);
+                r = add_reason_of_run(table, model, claim, previous, device);
                 previous = device;
-                r = add_device_reason(table, device, claim);
                 if (r < 0)
                         return r;
         }
@@ -228,12 +260,6 @@ static int add_claim(Table *table, const Model *model, const ModelClaim *claim)
                 return r;
         add_claim_missing(table, claim, n_devices);
         return add_claim_reason(table, claim);
-}
-
-static bool says_the_same(const ModelDevice *a, const ModelDevice *b)
-{
-        return streq_null(a->text[DEVICE_REASON], b->text[DEVICE_REASON]) &&
-                streq_null(a->text[DEVICE_REASON_TEXT], b->text[DEVICE_REASON_TEXT]);
 }
 
 static int add_unclaimed(Table *table, const Model *model)
@@ -275,8 +301,7 @@ static void count_state(Buffer *buffer, const Model *model, const char *state, s
         *counted += n;
 }
 
-/* "3 claims: 1 bound, 1 refused, 1 absent." */
-static int summarize(const Model *model, char **ret)
+int summarize_claims(const Model *model, char **ret)
 {
         _cleanup_buffer_ Buffer buffer = {};
         size_t counted = 0;
@@ -291,7 +316,7 @@ static int summarize(const Model *model, char **ret)
         return buffer_finish(&buffer, ret);
 }
 
-static int print_errors(const Model *model, const Terminal *terminal, FILE *file)
+int print_configuration_errors(const Model *model, const Terminal *terminal, FILE *file)
 {
         int r = 0;
 
@@ -322,12 +347,12 @@ int list_print(const Model *model, bool legend, const Terminal *terminal, FILE *
                 r = table_print(table, legend, file);
         if (r >= 0 && model->n_errors > 0) {
                 fputs(table_rows(table) > 0 ? "\n" : "", file);
-                r = print_errors(model, terminal, file);
+                r = print_configuration_errors(model, terminal, file);
         }
         if (r < 0 || !legend)
                 return r;
 
-        r = summarize(model, &summary);
+        r = summarize_claims(model, &summary);
         if (r < 0)
                 return r;
         fputs(table_rows(table) > 0 || model->n_errors > 0 ? "\n" : "", file);

@@ -19,9 +19,28 @@ int list_print_json(const Model *model, bool pretty, FILE *file) _must_check_;
 /* Is it, without a claim, ours or of note? */
 bool list_shows_unclaimed(const ModelDevice *device);
 
+/* What all tables share. */
+Style state_style(const char *state);
+/* "SUBJECT REASON: TEXT (file:line)"; subject, text and claim may be NULL. Returns 0, -ENOMEM. */
+int format_reason(const char *subject, const char *reason, const char *text,
+        const ModelClaim *claim, char **ret) _must_check_;
+/* Its name, else its ids. `ids` is room for these. */
+const char *device_name(const ModelDevice *device, char ids[static 16]);
+/* "3 claims: 1 bound, 1 refused, 1 absent." */
+int summarize_claims(const Model *model, char **ret) _must_check_;
+/* What is wrong with the configuration, a line each. */
+int print_configuration_errors(const Model *model, const Terminal *terminal, FILE *file)
+        _must_check_;
+
 /* Opens the outermost object: schema version and kind. */
 void json_begin_document(Json *json, const char *kind);
 void json_device(Json *json, const ModelDevice *device);
+/* The same with what only "status" shows. */
+void json_device_details(Json *json, const ModelDevice *device);
+void json_group_properties(Json *json, const ModelGroup *group); /* within its object */
+void json_manager_texts(Json *json, const Model *model);
+/* -1 is null. */
+void json_number(Json *json, const char *key, int64_t value);
 void json_claim(Json *json, const Model *model, const ModelClaim *claim);
 void json_configuration_errors(Json *json, const Model *model);
 /* "Steps" of a plan; "Devices" as they are after "apply", with what its reply says of them. */

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "ctl/machine-internal.h"
+#include "host/interrupt-remapping.h"
 #include "host/nodes.h"
 #include "util/buffer.h"
 
@@ -261,6 +262,19 @@ static int add_error(const Diagnostic *diagnostic, Model *model)
         return r < 0 ? r : model_set(&shown->message, diagnostic->message);
 }
 
+static int set_manager(const Machine *machine, Model *model)
+{
+        int remaps = host_remaps_interrupts(&machine->host);
+        int r;
+
+        r = model_set(&model->text[MANAGER_IOMMU], machine->snapshot->has_iommu ? "active"
+                        : model->n_groups > 0                                   ? "noiommu"
+                                                                                : "none");
+        return r < 0 ? r
+                     : model_set(&model->text[MANAGER_INTERRUPT_REMAPPING],
+                               remaps < 0 ? "unknown" : remaps > 0 ? "yes" : "no");
+}
+
 int machine_model(const Machine *machine, Model **ret)
 {
         _cleanup_model_ Model *model = calloc(1, sizeof(Model));
@@ -277,6 +291,8 @@ int machine_model(const Machine *machine, Model **ret)
         for (size_t i = 0; r >= 0 && i < diagnostics->n_items; i++)
                 if (diagnostics->items[i].is_error)
                         r = add_error(&diagnostics->items[i], model);
+        if (r >= 0)
+                r = set_manager(machine, model);
         if (r < 0)
                 return r;
         model_finish(model);

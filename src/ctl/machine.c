@@ -132,7 +132,7 @@ static int add_step(const GroupPlan *group, const MemberPlan *member, bool next_
                 r = model_set(&step->to, member->action == ACTION_NONE ? driver : member->target);
         if (r >= 0)
                 r = model_set(&step->reason, reason_to_string(member->reason));
-        return r;
+        return r < 0 ? r : model_set(&step->text, member->text ?: group->text);
 }
 
 int machine_steps(const Machine *machine, bool prune, bool next_boot, ModelSteps *steps)

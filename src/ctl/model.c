@@ -332,6 +332,7 @@ static void step_clear(ModelStep *step)
         free(step->from);
         free(step->to);
         free(step->reason);
+        free(step->text);
 }
 
 void model_keep_steps(ModelSteps *steps, const bool *keep)

@@ -163,6 +163,7 @@ typedef struct ModelStep {
         int64_t group;
         PciAddress address;
         char *action, *from, *to, *reason; /* NULL: none */
+        char *text; /* that of the reason, where it is known; beside what Plan returns */
 } ModelStep;
 
 typedef struct ModelSteps {

@@ -147,6 +147,8 @@ static int print_json(const Apply *apply, const Model *model)
         if (apply->options->json == JSON_OFF)
                 return 0;
         json_begin_document(&json, apply->options->dry_run ? "plan" : "apply");
+        if (apply->options->dry_run)
+                json_boolean(&json, "NextBoot", false);
         json_configuration_errors(&json, model);
         if (apply->options->dry_run)
                 json_steps(&json, &apply->steps);

@@ -5,10 +5,15 @@
 
 /* One file each; ctl.c lists them in the order of --help. */
 extern const Verb verb_list;
+extern const Verb verb_groups;
+extern const Verb verb_status;
+extern const Verb verb_plan;
 extern const Verb verb_apply;
+extern const Verb verb_explain;
+extern const Verb verb_check;
+extern const Verb verb_suggest;
 extern const Verb verb_wait;
 extern const Verb verb_import;
-extern const Verb verb_export;
 
 /* Reads the command line, runs the verb and sees to it that all output arrived. Returns the exit
  * code of the program. */

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl/review.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "ctl/identity.h"
+#include "ctl/machine-internal.h"
+
+#define TERMS(term) (1U << (term))
+
+/* Say where the device is … */
+#define TERMS_OF_PLACE (TERMS(TERM_ADDRESS) | TERMS(TERM_PATH) | TERMS(TERM_PHYSICAL_SLOT))
+/* … or which one it is; … */
+#define TERMS_OF_IDENTITY                                                                          \
+        (TERMS(TERM_ID) | TERMS(TERM_SUBSYSTEM) | TERMS(TERM_SERIAL) | TERMS(TERM_EXPECT) |       \
+                TERMS(TERM_EXPECT_SERIAL))
+/* … these alone take whatever comes. */
+#define TERMS_OF_KIND (TERMS(TERM_CLASS) | TERMS(TERM_NAME) | TERMS(TERM_HOST_DRIVER))
+
+static unsigned terms_of(const Match *match)
+{
+        unsigned terms = 0;
+
+        for (size_t i = 0; i < match->n_terms; i++)
+                terms |= TERMS(match->terms[i].type);
+        return terms;
+}
+
+/* What this line selects here; NULL: nothing. */
+static const Device *find_selected(const Machine *machine, const Match *match)
+{
+        MatchContext context = { .snapshot = machine->snapshot, .stage = STAGE_RUNTIME,
+                                 .lookup = config_lookup_physical_function,
+                                 .userdata = machine->config };
+
+        for (size_t i = 0; i < machine->snapshot->n_devices; i++) {
+                const Device *device = &machine->snapshot->devices[i];
+
+                if (!device->is_bridge &&
+                    match_evaluate(match, &context, device) == ANSWER_YES)
+                        return device;
+        }
+        return NULL;
+}
+
+static void review_unpinned(const Machine *machine, const Match *match, const char *section,
+        DiagnosticList *list)
+{
+        const Device *device = find_selected(machine, match);
+        char identity[IDENTITY_TEXT_MAX];
+
+        if (device)
+                diagnostic_warning(list, match->location, section,
+                        "not pinned: another device may stand there one day, and would be taken. "
+                        "Add expect=%s",
+                        identity_format(device, identity));
+        else
+                diagnostic_warning(list, match->location, section,
+                        "not pinned: another device may stand there one day, and would be taken. "
+                        "Add expect=VENDOR:DEVICE, as \"vfio-bindctl suggest\" prints it");
+}
+
+static void review_match(const Machine *machine, const Match *match, const char *section,
+        DiagnosticList *list)
+{
+        unsigned terms = terms_of(match);
+
+        if (terms & TERMS_OF_IDENTITY || terms & TERMS(TERM_VF))
+                return;
+        if (terms & TERMS_OF_PLACE)
+                review_unpinned(machine, match, section, list);
+        else if (terms & TERMS_OF_KIND && !(terms & TERMS(TERM_PF)))
+                diagnostic_warning(list, match->location, section,
+                        "unsafe: takes every device of this kind, those that are added later too. "
+                        "Name devices, as \"vfio-bindctl suggest\" prints them, or add id=");
+}
+
+/* What is wrong whatever the host happens to do just now. */
+static bool is_lasting(Reason reason)
+{
+        switch (reason) {
+        case REASON_CLAIM_CONFLICT:
+        case REASON_CLAIMS_DISAGREE:
+        case REASON_AMBIGUOUS:
+        case REASON_IDENTITY_MISMATCH:
+        case REASON_COMPANION_NOT_LISTED:
+        case REASON_COMPANION_IS_PLATFORM:
+        case REASON_BRIDGE_DRIVER_HOLDS_GROUP:
+        case REASON_PF_IN_GROUP:
+        case REASON_PF_HAS_VFS:
+        case REASON_IN_USE_SYSTEM:
+        case REASON_NO_IOMMU:
+        case REASON_NO_DRIVER_OVERRIDE:
+        case REASON_DRIVER_NOT_VFIO:
+        case REASON_DRIVER_MISSING:
+        case REASON_ACCOUNT_UNKNOWN:
+                return true;
+        default:
+                return false;
+        }
+}
+
+static void review_outcome(const ClaimPlan *plan, const char *section, DiagnosticList *list)
+{
+        const char *text = plan->text;
+
+        if (!is_lasting(plan->reason))
+                return;
+        diagnostic_warning(list, plan->claim->location, section, "%s: %s",
+                reason_to_string(plan->reason),
+                text ?: "it could not be carried out on this machine");
+}
+
+static int review_claim(const Machine *machine, const ClaimPlan *plan, DiagnosticList *list)
+{
+        const Claim *claim = plan->claim;
+        char section[CONFIG_NAME_MAX + sizeof("Claim ")];
+
+        if (claim->has_error) /* says more than any of these */
+                return 0;
+        (void) snprintf(section, sizeof(section), "Claim %s", claim->name);
+        if (claim->allow_in_use)
+                diagnostic_warning(list, claim->location, section,
+                        "unsafe: AllowInUse= takes devices from under what uses them");
+        for (size_t i = 0; i < claim->n_matches; i++)
+                review_match(machine, claim->matches[i], section, list);
+        review_outcome(plan, section, list);
+        return list->failed ? -ENOMEM : 0;
+}
+
+int review_config(const Machine *machine, DiagnosticList *ret)
+{
+        PlanRequest request = { .stage = STAGE_RUNTIME, .may_unbind = true };
+        _cleanup_plan_ Plan *plan = NULL;
+        int r;
+
+        r = planner_plan(machine->snapshot, machine->config, &request, &plan);
+        for (size_t i = 0; r >= 0 && i < plan->n_claims; i++)
+                r = review_claim(machine, &plan->claims[i], ret);
+        return r;
+}

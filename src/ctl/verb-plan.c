@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "core/plan.h"
+#include "ctl/call.h"
+#include "ctl/complain.h"
+#include "ctl/list.h"
+#include "ctl/sentence.h"
+#include "ctl/table.h"
+#include "ctl/verbs.h"
+
+#define MAIN_FILE "/etc/vfio-bind.conf"
+
+enum {
+        COLUMN_GROUP,
+        COLUMN_DEVICE,
+        COLUMN_ACTION,
+        COLUMN_FROM,
+        COLUMN_TO,
+        COLUMN_CLAIM,
+        COLUMN_NAME,
+};
+
+static const Column columns[] = {
+        [COLUMN_GROUP] = { "GROUP", 0 },
+        [COLUMN_DEVICE] = { "DEVICE", 0 },
+        [COLUMN_ACTION] = { "ACTION", 0 },
+        [COLUMN_FROM] = { "FROM", 6 },
+        [COLUMN_TO] = { "TO", 6 },
+        [COLUMN_CLAIM] = { "CLAIM", 5 },
+        [COLUMN_NAME] = { "NAME", 4 },
+};
+
+/* One run of the verb. */
+typedef struct Planned {
+        const Options *options;
+        Source source;
+        ModelSteps steps;
+        size_t n_changes, n_refused;
+} Planned;
+
+static void planned_done(Planned *planned)
+{
+        source_done(&planned->source);
+        model_steps_done(&planned->steps);
+}
+
+static bool is_change(const ModelStep *step)
+{
+        return step->action && !streq(step->action, action_to_string(ACTION_NONE));
+}
+
+/* A function that is not moved though a claim wants it; what only follows its group, or stands
+ * beside it, is not counted again. */
+static bool is_refusal(const Model *model, const ModelStep *step)
+{
+        const ModelDevice *device = model_find_device(model, &step->address);
+
+        return !is_change(step) && step->reason && device &&
+                streq_null(device->text[DEVICE_ROLE], role_to_string(ROLE_SELECTED));
+}
+
+static void count(Planned *planned)
+{
+        for (size_t i = 0; i < planned->steps.n_items; i++) {
+                planned->n_changes += is_change(&planned->steps.items[i]);
+                planned->n_refused += is_refusal(planned->source.model, &planned->steps.items[i]);
+        }
+}
+
+static int add_reason(Table *table, const Model *model, const ModelStep *step,
+        const ModelDevice *device)
+{
+        const ModelClaim *claim =
+                device && device->claim ? model_find_claim(model, device->claim) : NULL;
+        const char *text = step->text;
+        _cleanup_free_ char *note = NULL;
+        int r;
+
+        /* The member that the group is refused for says why. */
+        if (!step->reason || streq(step->reason, reason_to_string(REASON_GROUP_REFUSED)))
+                return 0;
+        if (!text && device && streq_null(device->text[DEVICE_REASON], step->reason))
+                text = model_explain(model, device, step->reason);
+        if (streq_null(text, step->reason))
+                text = NULL;
+        r = format_reason(NULL, step->reason, text, claim, &note);
+        if (r >= 0)
+                table_add_note(table, note);
+        return r;
+}
+
+static int add_step(Table *table, const Model *model, const ModelStep *step,
+        const ModelStep *previous)
+{
+        const ModelDevice *device = model_find_device(model, &step->address);
+        char group[24] = "-";
+
+        if (step->group >= 0)
+                (void) snprintf(group, sizeof(group), "%" PRIi64, step->group);
+        table_add_row(table);
+        if (!previous || previous->group != step->group || step->group < 0)
+                table_set(table, COLUMN_GROUP, group, STYLE_NONE);
+        table_set(table, COLUMN_DEVICE, PCI_ADDRESS_TEXT(&step->address), STYLE_NONE);
+        table_set(table, COLUMN_ACTION, step->action ?: "none",
+                is_change(step)                 ? STYLE_GOOD
+                        : is_refusal(model, step) ? STYLE_BAD
+                                                  : STYLE_NONE);
+        table_set(table, COLUMN_FROM, step->from ?: "-", STYLE_NONE);
+        table_set(table, COLUMN_TO, step->to ?: "-", STYLE_NONE);
+        table_set(table, COLUMN_CLAIM, device ? device->claim ?: "-" : "-", STYLE_NONE);
+        table_set(table, COLUMN_NAME, device ? device->text[DEVICE_DEVICE_NAME] ?: "-" : "-",
+                STYLE_NONE);
+        return add_reason(table, model, step, device);
+}
+
+static int print_summary(const Planned *planned, const Terminal *terminal)
+{
+        const Options *options = planned->options;
+        const char *how = options->next_boot ? " The next boot makes them, were it now."
+                : options->config || options->root
+                ? ""
+                : " \"vfio-bindctl apply\" makes them.";
+
+        if (planned->n_changes == 0 && planned->n_refused == 0)
+                return terminal_print(terminal, stdout, "Nothing to do.");
+        return terminal_print(terminal, stdout, "%zu change%s, %zu refused.%s",
+                planned->n_changes, planned->n_changes == 1 ? "" : "s", planned->n_refused,
+                planned->n_changes > 0 ? how : "");
+}
+
+static int print_table(const Planned *planned)
+{
+        const Options *options = planned->options;
+        Terminal terminal = terminal_of(stdout);
+        _cleanup_table_ Table *table = table_new(&terminal, columns, ELEMENTSOF(columns));
+        bool legend = !options->no_legend && !options->quiet;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < planned->steps.n_items; i++)
+                r = add_step(table, planned->source.model, &planned->steps.items[i],
+                        i > 0 ? &planned->steps.items[i - 1] : NULL);
+        if (r >= 0 && table_rows(table) > 0)
+                r = table_print(table, legend, stdout);
+        if (r < 0 || !legend)
+                return r;
+        fputs(table_rows(table) > 0 ? "\n" : "", stdout);
+        return print_summary(planned, &terminal);
+}
+
+static int print_json(const Planned *planned)
+{
+        _cleanup_json_ Json json = { .pretty = planned->options->json == JSON_PRETTY };
+
+        json_begin_document(&json, "plan");
+        json_boolean(&json, "NextBoot", planned->options->next_boot);
+        json_configuration_errors(&json, planned->source.model);
+        json_steps(&json, &planned->steps);
+        json_close_object(&json);
+        return json_print(&json, stdout);
+}
+
+static int ask(Planned *planned)
+{
+        const Options *options = planned->options;
+        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r;
+
+        if (planned->source.machine) {
+                r = machine_steps(planned->source.machine, options->prune, options->next_boot,
+                        &planned->steps);
+                if (r < 0)
+                        complain_errno(r, "plan");
+                return r < 0 ? EXIT_CODE_FAILED : EXIT_CODE_DONE;
+        }
+        r = client_plan(planned->source.bus, options->prune, options->next_boot, &error,
+                &planned->steps);
+        return r < 0 ? call_complain(r, &error, NULL) : EXIT_CODE_DONE;
+}
+
+static ExitCode result(const Planned *planned)
+{
+        if (planned->source.model->n_errors > 0)
+                return EXIT_CODE_USAGE;
+        if (!planned->options->exit_code)
+                return EXIT_CODE_DONE;
+        return planned->n_refused > 0         ? EXIT_CODE_REFUSED
+                : planned->n_changes > 0 ? EXIT_CODE_PENDING
+                                         : EXIT_CODE_DONE;
+}
+
+static int run(const Options *options)
+{
+        MachineOptions machine = { .root = options->root,
+                                   .replace_path = options->config ? MAIN_FILE : NULL,
+                                   .replace_file = options->config };
+        _cleanup_(planned_done) Planned planned = { .options = options };
+        Terminal errors = terminal_of(stderr);
+        ExitCode code;
+        int r;
+
+        code = source_open(&planned.source, &machine);
+        if (code == EXIT_CODE_DONE)
+                code = ask(&planned);
+        if (code != EXIT_CODE_DONE)
+                return code;
+        count(&planned);
+        r = options->json != JSON_OFF ? print_json(&planned) : print_table(&planned);
+        if (r >= 0)
+                r = source_print_legend(&planned.source, options);
+        if (r >= 0 && options->json == JSON_OFF)
+                r = print_configuration_errors(planned.source.model, &errors, stderr);
+        if (r < 0) {
+                complain_errno(r, "show the plan");
+                return EXIT_CODE_FAILED;
+        }
+        return result(&planned);
+}
+
+const Verb verb_plan = {
+        .name = "plan",
+        .summary = "What apply, or the next boot, would change",
+        .help = "Shows for every function that is concerned what \"apply\" would do with it now,\n"
+                "and why nothing where that is so. Nothing is changed.\n"
+                "\n"
+                "Options:\n"
+                "  --next-boot             What the early pass of the next boot would do instead,\n"
+                "                          with the hardware as it is now\n"
+                "  --config=FILE           With FILE in the place of /etc/vfio-bind.conf; the\n"
+                "                          drop-ins count as usual\n"
+                "  --prune                 As if apply were run with --prune\n"
+                "  --exit-code             6 if something would be changed, 3 if something that a\n"
+                "                          claim wants was refused, 0 if all is as wanted\n"
+                "\n"
+                "Errors in the configuration make the exit code 2.\n",
+        .options = VERB_OPTION_NEXT_BOOT | VERB_OPTION_CONFIG | VERB_OPTION_PRUNE |
+                VERB_OPTION_EXIT_CODE,
+        .run = run,
+};
