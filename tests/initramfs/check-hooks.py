@@ -146,10 +146,9 @@ def check_run_bounded(machine: Machine, shell: list[str]) -> None:
     run('is missing', 0.9, 'failed (127)')
     (machine.programs / 'initramfs').unlink()
     run('is missing, as the manifest', 0.9, 'failed (127)')
-    # The clock that watches over it ends with it: 75 s would be over after the boot.
     lingering = [line for line in machine.run('ps', '-eo', 'args').stdout.splitlines()
-                 if line == 'sleep 75']
-    require(not lingering, f'{name}: {len(lingering)} clocks go on')
+                 if str(program) in line]
+    require(not lingering, f'{name}: left behind: {lingering}')
 
 
 def check_functions(machine: Machine, shell: list[str]) -> None:
