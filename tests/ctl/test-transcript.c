@@ -138,6 +138,7 @@ int main(int argc, char **argv)
 {
         _cleanup_free_ char *session = NULL, *commands = NULL, *result = NULL;
         Case c = {};
+        int code = 0;
 
         ASSERT_EQ(argc, 3);
         ctl_run_set_program(argv[1]);
@@ -160,10 +161,10 @@ int main(int argc, char **argv)
                         0644));
         else if (!streq(result, session)) {
                 fprintf(stderr, "--- wanted\n%s--- got\n%s", session, result);
-                return 1;
+                code = 1;
         }
         fake_sysfs_free(c.fake);
         free(c.root_option);
         (void) close(c.directory);
-        return 0;
+        return code;
 }
