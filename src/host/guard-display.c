@@ -115,10 +115,13 @@ static int scan_iomem_line(Guard *guard, char *line, char *levels[LEVELS_MAX])
         if (!is_framebuffer(name))
                 return 0;
         for (size_t i = 0; i < level; i++) {
-                int r = levels[i] ? guard_add_by_path(guard, levels[i], IN_USE_DISPLAY,
-                                            "its memory is the framebuffer that the firmware set up "
-                                            "for the host", REMEDY) :
-                                    0;
+                int r;
+
+                if (!levels[i])
+                        continue;
+                r = guard_add_by_path(guard, levels[i], IN_USE_DISPLAY,
+                        "its memory is the framebuffer that the firmware set up for the host",
+                        REMEDY);
                 if (r < 0)
                         return r;
         }

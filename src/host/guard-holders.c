@@ -179,8 +179,9 @@ static int add_blind(Guard *guard, const GuardNode *node, int error)
 
         int r = guard_printable(guard_name(node->path), &shown);
         if (r == 0)
-                r = format_string(&what, "/dev/%s cannot be opened to see whether it is in use (%s)",
-                        shown, strerror(-error));
+                r = format_string(&what,
+                        "/dev/%s cannot be opened to see whether it is in use (%s)", shown,
+                        strerror(-error));
         return r < 0 ? r : add_note(guard, node, IN_USE_BLIND, what,
                                    "See to it that its node is there and may be read");
 }

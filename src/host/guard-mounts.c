@@ -119,6 +119,11 @@ static int add_node(Guard *guard, const Mount *mount, const char *node, bool *re
         return scan_error_is_fatal(r) ? r : 0;
 }
 
+static bool has_many_devices(const char *type)
+{
+        return streq(type, "btrfs") || streq(type, "bcachefs");
+}
+
 /* sysfs has all devices of a btrfs and of a bcachefs while it is mounted. */
 static bool is_in_sysfs(const Guard *guard, const char *type)
 {
@@ -147,7 +152,7 @@ static int add_sources(Guard *guard, const Mount *mount)
         for (char *source = strtok_r(sources, ":", &rest); r == 0 && source;
              source = strtok_r(NULL, ":", &rest))
                 r = add_node(guard, mount, source, &is_found);
-        if (r < 0 || is_found || (!streq(mount->type, "btrfs") && !streq(mount->type, "bcachefs")) ||
+        if (r < 0 || is_found || !has_many_devices(mount->type) ||
             is_in_sysfs(guard, mount->type))
                 return r;
         r = guard_printable(mount->source, &shown);

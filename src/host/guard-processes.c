@@ -351,7 +351,8 @@ static int add_blind(Guard *guard, int error)
 {
         _cleanup_free_ char *what = NULL;
 
-        int r = format_string(&what, "the open files and mounts of other programs cannot be seen (%s)",
+        int r = format_string(&what,
+                "the open files and mounts of other programs cannot be seen (%s)",
                 strerror(error));
         return r < 0 ? r : guard_add_blind(guard, GUARD_NODES, what,
                                    error == EACCES || error == EPERM ?

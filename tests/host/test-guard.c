@@ -4,85 +4,9 @@
 #include "host/guard.h"
 #include "host/scan.h"
 #include "lib/fake-sysfs.h"
+#include "lib/guard-machine.h"
 #include "lib/test.h"
 #include "util/strings.h"
-
-/* Two disks, a RAID controller and two network cards; nothing in use. */
-#define MACHINE                                                                                    \
-        "0000:00:1c.0 class=060400 bridge driver=pcieport\n"                                       \
-        "0000:01:00.0 parent=0000:00:1c.0 class=010802 driver=nvme\n"                              \
-        "0000:02:00.0 class=010802 driver=nvme\n"                                                  \
-        "0000:03:00.0 class=020000 driver=igb net=eno1\n"                                          \
-        "0000:04:00.0 class=020000 driver=igb net=eno2\n"                                          \
-        "0000:05:00.0 class=010700 driver=mpt3sas\n"                                               \
-        "block nvme0n1 259:0 @0000:01:00.0/nvme/nvme0/nvme0n1\n"                                   \
-        "block nvme0n1p1 259:1 @0000:01:00.0/nvme/nvme0/nvme0n1/nvme0n1p1\n"                       \
-        "file @0000:01:00.0/nvme/nvme0/nvme0n1/nvme0n1p1/partition 1\n"                            \
-        "block nvme1n1 259:2 @0000:02:00.0/nvme/nvme1/nvme1n1\n"                                   \
-        "block sda 8:0 @0000:05:00.0/host0/target0:0:0/0:0:0:0/block/sda\n"                        \
-        "file proc/self/mountinfo 21 1 0:20 / /proc rw - proc proc rw\n"                           \
-        "file proc/swaps Filename\\tType\\tSize\\tUsed\\tPriority\n"                               \
-        "file proc/net/route Iface\\tDestination\n"                                                \
-        "file proc/net/ipv6_route\n"
-
-static const char *const all[] = {"0000:00:1c.0", "0000:01:00.0", "0000:02:00.0", "0000:03:00.0",
-        "0000:04:00.0", "0000:05:00.0"};
-
-static Snapshot *scan(FakeSysfs *fake)
-{
-        _cleanup_host_ Host host = {.root = -1};
-        Snapshot *snapshot = NULL;
-
-        ASSERT_OK(host_open(fake->root, &host));
-        ASSERT_OK(scan_machine(&host, 0, NULL, &snapshot));
-        ASSERT_OK(guard_scan(&host, snapshot));
-        return snapshot;
-}
-
-static const Device *find(const Snapshot *snapshot, const char *text)
-{
-        PciAddress address;
-
-        ASSERT_OK(pci_address_parse(text, &address));
-        return snapshot_find(snapshot, &address);
-}
-
-/* The functions that are in use, in order, and no other. */
-static void assert_in_use(const char *lines, InUse use, const char *addresses)
-{
-        _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
-        char found[256] = "";
-
-        fake_sysfs_add(fake, MACHINE);
-        fake_sysfs_add(fake, lines);
-        _cleanup_snapshot_ Snapshot *snapshot = scan(fake);
-        for (size_t i = 0; i < ELEMENTSOF(all); i++) {
-                const Device *device = find(snapshot, all[i]);
-                size_t n = strlen(found);
-
-                if (device->n_uses == 0)
-                        continue;
-                ASSERT_EQ(device->uses[0].use, use);
-                ASSERT_TRUE(!isempty(device->uses[0].what));
-                (void) snprintf(found + n, sizeof(found) - n, "%s%s", n ? " " : "", all[i]);
-        }
-        ASSERT_STREQ(found, addresses);
-}
-
-/* The first of its notes. */
-static void assert_note(const char *lines, const char *address, const char *what,
-        const char *remedy)
-{
-        _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
-
-        fake_sysfs_add(fake, MACHINE);
-        fake_sysfs_add(fake, lines);
-        _cleanup_snapshot_ Snapshot *snapshot = scan(fake);
-        const Device *device = find(snapshot, address);
-        ASSERT_TRUE(device->n_uses > 0);
-        ASSERT_STREQ(device->uses[0].what, what);
-        ASSERT_STREQ(device->uses[0].remedy, remedy);
-}
 
 static void test_mounts(void)
 {
@@ -169,10 +93,10 @@ static void test_behind_vmd(void)
                 "10000:e1:00.0 parent=10000:e0:06.0 class=010802 driver=nvme\n"
                 "block nvme0n1 259:0 @10000:e1:00.0/nvme/nvme0/nvme0n1\n"
                 "file proc/self/mountinfo 30 1 259:0 / / rw - ext4 /dev/nvme0n1 rw");
-        _cleanup_snapshot_ Snapshot *snapshot = scan(fake);
-        ASSERT_EQ(find(snapshot, "0000:00:0e.0")->uses[0].use, IN_USE_SYSTEM);
-        ASSERT_EQ(find(snapshot, "10000:e1:00.0")->uses[0].use, IN_USE_SYSTEM);
-        ASSERT_EQ(find(snapshot, "10000:e0:06.0")->n_uses, 0);
+        _cleanup_snapshot_ Snapshot *snapshot = guard_machine_scan(fake);
+        ASSERT_EQ(guard_machine_find(snapshot, "0000:00:0e.0")->uses[0].use, IN_USE_SYSTEM);
+        ASSERT_EQ(guard_machine_find(snapshot, "10000:e1:00.0")->uses[0].use, IN_USE_SYSTEM);
+        ASSERT_EQ(guard_machine_find(snapshot, "10000:e0:06.0")->n_uses, 0);
 }
 
 static void test_without_number(void)
@@ -290,28 +214,28 @@ static void test_blind(void)
 {
         _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
 
-        fake_sysfs_add(fake, MACHINE "0000:06:00.0 class=010802\n"
+        fake_sysfs_add(fake, GUARD_MACHINE "0000:06:00.0 class=010802\n"
                                      "0000:07:00.0 class=010802 driver=vfio-pci\n"
                                      "0000:08:00.0 class=030000 driver=nouveau");
         fake_sysfs_remove(fake, "proc/self/mountinfo");
-        _cleanup_snapshot_ Snapshot *snapshot = scan(fake);
-        ASSERT_EQ(find(snapshot, "0000:01:00.0")->uses[0].use, IN_USE_BLIND);
-        ASSERT_CONTAINS(find(snapshot, "0000:01:00.0")->uses[0].what, "cannot be read");
-        ASSERT_EQ(find(snapshot, "0000:03:00.0")->uses[0].use, IN_USE_BLIND);
+        _cleanup_snapshot_ Snapshot *snapshot = guard_machine_scan(fake);
+        ASSERT_EQ(guard_machine_find(snapshot, "0000:01:00.0")->uses[0].use, IN_USE_BLIND);
+        ASSERT_CONTAINS(guard_machine_find(snapshot, "0000:01:00.0")->uses[0].what, "cannot be read");
+        ASSERT_EQ(guard_machine_find(snapshot, "0000:03:00.0")->uses[0].use, IN_USE_BLIND);
         /* without a host driver there is nothing that could use it */
-        ASSERT_EQ(find(snapshot, "0000:06:00.0")->n_uses, 0);
-        ASSERT_EQ(find(snapshot, "0000:07:00.0")->n_uses, 0);
-        ASSERT_EQ(find(snapshot, "0000:08:00.0")->n_uses, 0);
+        ASSERT_EQ(guard_machine_find(snapshot, "0000:06:00.0")->n_uses, 0);
+        ASSERT_EQ(guard_machine_find(snapshot, "0000:07:00.0")->n_uses, 0);
+        ASSERT_EQ(guard_machine_find(snapshot, "0000:08:00.0")->n_uses, 0);
 
         /* one view of the mounts is enough */
         fake_sysfs_add(fake, "file proc/1/mountinfo 1 1 0:1 / / rw - rootfs rootfs rw");
-        _cleanup_snapshot_ Snapshot *seeing = scan(fake);
-        ASSERT_EQ(find(seeing, "0000:01:00.0")->n_uses, 0);
+        _cleanup_snapshot_ Snapshot *seeing = guard_machine_scan(fake);
+        ASSERT_EQ(guard_machine_find(seeing, "0000:01:00.0")->n_uses, 0);
 
         fake_sysfs_remove(fake, "proc/net/route");
-        _cleanup_snapshot_ Snapshot *routes = scan(fake);
-        ASSERT_EQ(find(routes, "0000:03:00.0")->uses[0].use, IN_USE_BLIND);
-        ASSERT_EQ(find(routes, "0000:01:00.0")->n_uses, 0);
+        _cleanup_snapshot_ Snapshot *routes = guard_machine_scan(fake);
+        ASSERT_EQ(guard_machine_find(routes, "0000:03:00.0")->uses[0].use, IN_USE_BLIND);
+        ASSERT_EQ(guard_machine_find(routes, "0000:01:00.0")->n_uses, 0);
 }
 
 /* A second look starts from nothing. */
@@ -320,14 +244,14 @@ static void test_again(void)
         _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
         _cleanup_host_ Host host = {.root = -1};
 
-        fake_sysfs_add(fake, MACHINE
+        fake_sysfs_add(fake, GUARD_MACHINE
                 "file proc/self/mountinfo 30 1 8:0 / /mnt rw - ext4 /dev/sda rw\\n"
                 "31 1 8:0 / /mnt2 rw - ext4 /dev/sda rw\\n31 1 8:0 / /mnt2 rw - ext4 /dev/sda rw");
-        _cleanup_snapshot_ Snapshot *snapshot = scan(fake);
-        ASSERT_EQ(find(snapshot, "0000:05:00.0")->n_uses, 2);
+        _cleanup_snapshot_ Snapshot *snapshot = guard_machine_scan(fake);
+        ASSERT_EQ(guard_machine_find(snapshot, "0000:05:00.0")->n_uses, 2);
         ASSERT_OK(host_open(fake->root, &host));
         ASSERT_OK(guard_scan(&host, snapshot));
-        ASSERT_EQ(find(snapshot, "0000:05:00.0")->n_uses, 2);
+        ASSERT_EQ(guard_machine_find(snapshot, "0000:05:00.0")->n_uses, 2);
 }
 
 static void test_check(void)
@@ -339,7 +263,7 @@ static void test_check(void)
         char *text = (char *) "untouched";
         InUse use = _IN_USE_MAX;
 
-        fake_sysfs_add(fake, MACHINE
+        fake_sysfs_add(fake, GUARD_MACHINE
                 "file proc/self/mountinfo 30 1 8:0 / /mnt rw - ext4 /dev/sda rw\n" ROUTES
                 ROUTE("eno1", "00000000", "0003", "00000000"));
         ASSERT_OK(host_open(fake->root, &host));

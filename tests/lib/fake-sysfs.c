@@ -523,6 +523,9 @@ static void parse_line(FakeSysfs *fake, char *line)
                 make_directories(fake, path);
         } else if (streq(keyword, "file")) {
                 add_file(fake, path, words ? words : "");
+        } else if (streq(keyword, "symlink")) {
+                make_parent(fake, path);
+                ASSERT_OK(symlinkat(words, fake->fd, path));
         } else {
                 char *second = strtok_r(NULL, " ", &words);
                 ASSERT_TRUE(second);

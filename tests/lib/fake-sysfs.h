@@ -29,7 +29,7 @@
  *   slave UPPER LOWER       of block devices
  *   net NAME PATH           a network interface whose sysfs directory is PATH
  *   lower UPPER LOWER       of network interfaces
- *   dir PATH | file PATH TEXT | link PATH TARGET
+ *   dir PATH | file PATH TEXT | link PATH TARGET | symlink PATH REST OF THE LINE, AS IT IS
  * TEXT is the rest of the line; "\n", "\t", "\0" and "\\" are understood, and a newline is added.
  * TARGET is a path from the root of the tree; the link is relative. */
 typedef struct FakeSysfs {

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/guard.h"
+#include "lib/guard-machine.h"
+#include "lib/test.h"
+#include "util/strings.h"
+
+/* Holders, network, display and process use. */
+
+static void test_holders(void)
+{
+        static const char volume[] = "block dm-0 253:0 sys/devices/virtual/block/dm-0\n"
+                                     "slave dm-0 nvme1n1\n"
+                                     "file sys/devices/virtual/block/dm-0/dm/name vg-da\\tta\n";
+
+        assert_in_use(volume, IN_USE_HOLDERS, "0000:02:00.0");
+        assert_note(volume, "0000:02:00.0",
+                "/dev/mapper/vg-da?ta is assembled from /dev/nvme1n1", "Take it apart");
+        /* both controllers of a drive that can be reached by two */
+        assert_in_use("block nvme2n1 259:5 sys/devices/virtual/nvme-subsystem/nvme-subsys2/nvme2n1\n"
+                      "link sys/devices/virtual/nvme-subsystem/nvme-subsys2/nvme0 "
+                      "@0000:01:00.0/nvme/nvme0\n"
+                      "link sys/devices/virtual/nvme-subsystem/nvme-subsys2/nvme1 "
+                      "@0000:02:00.0/nvme/nvme1\n"
+                      "block md0 9:0 sys/devices/virtual/block/md0\nslave md0 nvme2n1",
+                IN_USE_HOLDERS, "0000:01:00.0 0000:02:00.0");
+        /* without a host driver there is nothing to be held */
+        assert_in_use("0000:06:00.0 class=010802 driver=vfio-pci\n"
+                      "block nvme9n1 259:9 @0000:06:00.0/nvme/nvme9/nvme9n1\n"
+                      "block md0 9:0 sys/devices/virtual/block/md0\nslave md0 nvme9n1",
+                IN_USE_HOLDERS, "");
+}
+
+static void test_addresses(void)
+{
+        assert_note("file proc/net/if_inet6 20010db8000000000000000000000001 02 40 00 80     eno1",
+                "0000:03:00.0", "eno1 has the address 20010db8000000000000000000000001",
+                "Move the address to another interface");
+        /* link-local, on lo, of other shapes */
+        assert_in_use("file proc/net/if_inet6 fe800000000000000000000000000001 02 40 20 80 eno1\\n"
+                      "00000000000000000000000000000001 01 80 10 80 lo\\n\\n"
+                      "x 02 40 00 80 an-interface-with-a-long-name\\nx 02 40 00 80 ../eno1\\nx 02",
+                IN_USE_NETWORK, "");
+}
+
+static void test_uppers(void)
+{
+        assert_in_use("net br0 sys/devices/virtual/net/br0\nlower br0 eno2", IN_USE_NETWORK,
+                "0000:04:00.0");
+        assert_note("net br0 sys/devices/virtual/net/br0\nlower br0 eno2", "0000:04:00.0",
+                "eno2 is part of br0", "Take br0 off eno2");
+        /* an adapter on USB counts for the controller */
+        assert_in_use("0000:06:00.0 class=0c0330 driver=xhci_hcd\n"
+                      "net usb0 @0000:06:00.0/usb1/1-1/1-1:1.0/net/usb0\n"
+                      "net vlan5 sys/devices/virtual/net/vlan5\nlower vlan5 usb0",
+                IN_USE_NETWORK, "0000:06:00.0");
+}
+
+static void test_hidden_interfaces(void)
+{
+        assert_note("0000:06:00.0 class=020000 driver=e1000e\ndir @0000:06:00.0/net",
+                "0000:06:00.0", "its network interface is in another network namespace",
+                "Move the interface back, or stop the container that has it");
+        assert_in_use("0000:06:00.0 class=020000 driver=virtio-pci\n"
+                      "dir @0000:06:00.0/virtio3/net",
+                IN_USE_NETWORK, "0000:06:00.0");
+        /* a driver that makes none, none at all, not a network function, one that is here */
+        assert_in_use("0000:06:00.0 class=020000 driver=uio_pci_generic\n"
+                      "0000:07:00.0 class=020000\ndir @0000:07:00.0/net\n"
+                      "0000:08:00.0 class=0c0330 driver=xhci_hcd\ndir @0000:08:00.0/net\n"
+                      "0000:09:00.0 class=020000 driver=virtio-pci\n"
+                      "net eno9 @0000:09:00.0/virtio3/net/eno9",
+                IN_USE_NETWORK, "");
+}
+
+#define FRAMEBUFFER_CONSOLE                                                                        \
+        "file sys/class/vtconsole/vtcon0/name (S) dummy device\n"                                  \
+        "file sys/class/vtconsole/vtcon0/bind 0\n"                                                 \
+        "file sys/class/vtconsole/vtcon1/name (M) frame buffer device\n"                           \
+        "file sys/class/vtconsole/vtcon1/bind 1\n"
+#define TEXT_CONSOLE                                                                               \
+        "file sys/class/vtconsole/vtcon0/name (S) VGA+\n"                                          \
+        "file sys/class/vtconsole/vtcon0/bind 1\n"
+
+static void test_boot_vga(void)
+{
+        assert_in_use("0000:06:00.0 class=030000 driver=nouveau boot-vga=1\n"
+                      "0000:07:00.0 class=030000 driver=nouveau boot-vga=0",
+                IN_USE_DISPLAY, "0000:06:00.0");
+        /* without driver only if the console is in text mode */
+        assert_in_use("0000:06:00.0 class=030000 boot-vga=1", IN_USE_DISPLAY, "");
+        assert_in_use(TEXT_CONSOLE "0000:06:00.0 class=030000 boot-vga=1", IN_USE_DISPLAY,
+                "0000:06:00.0");
+        assert_in_use(TEXT_CONSOLE "0000:06:00.0 class=030000 boot-vga=1 driver=vfio-pci",
+                IN_USE_DISPLAY, "");
+}
+
+static void test_framebuffer(void)
+{
+        static const char card[] = "0000:06:00.0 class=038000 driver=amdgpu\n"
+                                   "link sys/class/graphics/fb0 @0000:06:00.0/graphics/fb0\n";
+        char lines[1024];
+
+        (void) snprintf(lines, sizeof(lines), "%s%s", card, FRAMEBUFFER_CONSOLE);
+        assert_note(lines, "0000:06:00.0", "its framebuffer fb0 shows the console of the host",
+                "Let the host use another display, or none");
+        assert_in_use(card, IN_USE_DISPLAY, "");
+
+        /* the firmware's, without a driver, on the memory of one of two */
+        assert_in_use("0000:06:00.0 class=030000\n0000:07:00.0 class=030000\n"
+                      "file proc/iomem 00000000-00000fff : Reserved\\n"
+                      "c0000000-dfffffff : PCI Bus 0000:00\\n"
+                      "  c0000000-c0ffffff : 0000:06:00.0\\n"
+                      "  d0000000-d0ffffff : 0000:07:00.0\\n"
+                      "    d0000000-d07fffff : simple-framebuffer",
+                IN_USE_DISPLAY, "0000:07:00.0");
+        assert_in_use("0000:06:00.0 class=030000\n"
+                      "file proc/iomem   c0000000-c0ffffff : 0000:06:00.0\\nefifb\\n : efifb\\n"
+                      "                                                                          "
+                      "                    c0-c1 : efifb",
+                IN_USE_DISPLAY, "");
+}
+
+static void test_open_nodes(void)
+{
+        static const char disk[] = "file proc/77/comm smartd\n"
+                "file proc/77/cgroup 0::/system.slice/smartd.service\n"
+                "symlink proc/77/fd/3 /dev/nvme1n1\n";
+        static const char sound[] =
+                "0000:06:00.0 class=040300 driver=snd_hda_intel\n"
+                "dir @0000:06:00.0/sound/card0/controlC0\n"
+                "link sys/dev/char/116:2 @0000:06:00.0/sound/card0/controlC0\n"
+                "symlink proc/78/fd/9 /dev/snd/controlC0\nfile proc/78/comm pipewire\n";
+
+        _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
+        fake_sysfs_add(fake, GUARD_MACHINE);
+        fake_sysfs_add(fake, disk);
+        fake_sysfs_add(fake, sound);
+        fake_sysfs_add(fake, "symlink proc/78/fd/10 socket:[1]\n"
+                             "symlink proc/78/fd/11 /memfd:nvme0n1 (deleted)\n"
+                             "symlink proc/78/fd/12 /home/nvme0n1\n"
+                             "symlink proc/78/fd/13 /dev/\nfile proc/78/fd/14 x\ndir proc/79/fd/1");
+        _cleanup_snapshot_ Snapshot *snapshot = guard_machine_scan(fake);
+        const Device *drive = guard_machine_find(snapshot, "0000:02:00.0");
+        ASSERT_EQ(drive->n_uses, 1);
+        ASSERT_EQ(drive->uses[0].use, IN_USE_PROCESS);
+        ASSERT_STREQ(drive->uses[0].what, "/dev/nvme1n1 is open in smartd (process 77)");
+        ASSERT_STREQ(drive->uses[0].remedy, "Stop smartd.service");
+        const Device *card = guard_machine_find(snapshot, "0000:06:00.0");
+        ASSERT_STREQ(card->uses[0].what, "/dev/snd/controlC0 is open in pipewire (process 78)");
+        ASSERT_STREQ(card->uses[0].remedy, "End that program");
+        ASSERT_EQ(guard_machine_find(snapshot, "0000:01:00.0")->n_uses, 0);
+}
+
+/* udev's look passes, that of others does not; nobody is told to stop his login service. */
+static void test_who_has_it_open(void)
+{
+        _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
+
+        fake_sysfs_add(fake, GUARD_MACHINE);
+        fake_sysfs_add(fake, "file proc/50/comm (udev-worker)\n"
+                "file proc/50/cgroup 0::/system.slice/systemd-udevd.service/udev\n"
+                "symlink proc/50/fd/0 /dev/nvme0n1");
+        fake_sysfs_add(fake, "file proc/51/comm (udev-worker)\n"
+                "file proc/51/cgroup 0::/user.slice/session-1.scope\n"
+                "symlink proc/51/fd/0 /dev/nvme1n1");
+        fake_sysfs_add(fake, "file proc/52/comm systemd-logind\n"
+                "file proc/52/cgroup 0::/system.slice/systemd-logind.service\n"
+                "symlink proc/52/fd/0 /dev/sda");
+        _cleanup_snapshot_ Snapshot *snapshot = guard_machine_scan(fake);
+        ASSERT_TRUE(guard_machine_find(snapshot, "0000:01:00.0")->uses[0].is_passing);
+        ASSERT_TRUE(!guard_machine_find(snapshot, "0000:02:00.0")->uses[0].is_passing);
+        ASSERT_CONTAINS(guard_machine_find(snapshot, "0000:05:00.0")->uses[0].remedy,
+                "choose another device");
+}
+
+static void test_nvidia(void)
+{
+        _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
+
+        fake_sysfs_add(fake, GUARD_MACHINE "0000:06:00.0 class=030000 driver=nvidia\n"
+                "0000:07:00.0 class=030000 driver=nvidia\n"
+                "0000:08:00.0 class=030000 driver=nouveau\n"
+                "file proc/driver/nvidia/gpus/0000:06:00.0/information "
+                "Model: x\\nDevice Minor: \\t 0\\n\n"
+                "file proc/driver/nvidia/gpus/0000:07:00.0/information Device Minor: \\t 1");
+        fake_sysfs_add(fake, "file proc/60/comm python\n"
+                "symlink proc/60/fd/0 /dev/nvidia1");
+        fake_sysfs_add(fake, "file proc/61/comm python\n"
+                "symlink proc/61/fd/0 /dev/nvidiactl");
+        _cleanup_snapshot_ Snapshot *snapshot = guard_machine_scan(fake);
+        ASSERT_EQ(guard_machine_find(snapshot, "0000:06:00.0")->n_uses, 0);
+        ASSERT_EQ(guard_machine_find(snapshot, "0000:07:00.0")->n_uses, 1);
+        ASSERT_STREQ(guard_machine_find(snapshot, "0000:07:00.0")->uses[0].what,
+                "/dev/nvidia1 is open in python (process 60)");
+        ASSERT_EQ(guard_machine_find(snapshot, "0000:08:00.0")->n_uses, 0);
+}
+
+#define KEYBOARD(path, keys)                                                                       \
+        "I: Bus=0003\\nN: Name=\"x\"\\nS: Sysfs=" path "\\nH: Handlers=kbd\\nB: EV=120013\\n"      \
+        "B: KEY=" keys "\\n\\n"
+#define LETTERS "1000000000007 ff9f207ac14057ff febeffdfffefffff fffffffffffffffe"
+#define ON_USB  "/devices/pci0000:00/0000:06:00.0/usb1/1-1/1-1:1.0/0003:1.1/input/input5"
+#define USB     "0000:06:00.0 class=0c0330 driver=xhci_hcd\n"
+
+static void test_keyboards(void)
+{
+        assert_note(USB "file proc/bus/input/devices " KEYBOARD(ON_USB, LETTERS)
+                    KEYBOARD("/devices/LNXSYSTM:00/LNXPWRBN:00/input/input1", "10000000000000 0")
+                    KEYBOARD("/devices/virtual/input/input9", LETTERS),
+                "0000:06:00.0", "the only keyboard of the host is below it",
+                "Plug a keyboard in elsewhere");
+        /* two on one controller do not help, one elsewhere does */
+        assert_in_use(USB "file proc/bus/input/devices " KEYBOARD(ON_USB, LETTERS)
+                      KEYBOARD(ON_USB, LETTERS),
+                IN_USE_PROCESS, "0000:06:00.0");
+        assert_in_use(USB "file proc/bus/input/devices " KEYBOARD(ON_USB, LETTERS)
+                      KEYBOARD("/devices/platform/i8042/serio0/input/input0", LETTERS),
+                IN_USE_PROCESS, "");
+        assert_in_use(USB "file proc/bus/input/devices B: KEY=fffffffe\\nS: Sysfs=\\nB: KEY=\\n"
+                      "I: x\\nB: KEY=fffffffe\\n\\0",
+                IN_USE_PROCESS, "");
+}
+
+static void test_serial_console(void)
+{
+        static const char card[] = "0000:06:00.0 class=070002 driver=serial\n"
+                                   "link sys/class/tty/ttyS4 @0000:06:00.0/tty/ttyS4\n";
+        char lines[512];
+
+        (void) snprintf(lines, sizeof(lines), "%s%s", card,
+                "file sys/class/tty/console/active tty0 ttyS4");
+        assert_note(lines, "0000:06:00.0", "ttyS4 is a console of the host",
+                "Take it off the kernel command line (\"console=\")");
+        (void) snprintf(lines, sizeof(lines), "%s%s", card,
+                "file sys/class/tty/console/active tty0 ../tty/ttyS4 ttyS5 x\\0y");
+        assert_in_use(lines, IN_USE_PROCESS, "");
+}
+
+/* What nothing overrides is said first. */
+static void test_order(void)
+{
+        _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
+
+        fake_sysfs_add(fake, GUARD_MACHINE
+                "file proc/self/mountinfo 30 1 259:2 / /srv rw - xfs /dev/nvme1n1 rw");
+        fake_sysfs_add(fake, "file proc/50/comm dd\n"
+                "symlink proc/50/fd/0 /dev/nvme1n1");
+        _cleanup_snapshot_ Snapshot *snapshot = guard_machine_scan(fake);
+        const Device *drive = guard_machine_find(snapshot, "0000:02:00.0");
+        ASSERT_EQ(drive->n_uses, 2);
+        ASSERT_EQ(drive->uses[0].use, IN_USE_SYSTEM);
+        ASSERT_EQ(drive->uses[1].use, IN_USE_PROCESS);
+}
+
+/* The second look lets pass what the plan let pass. */
+static void test_check(void)
+{
+        _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
+        _cleanup_host_ Host host = {.root = -1};
+        const PciAddress drive = {.bus = 2}, nic = {.bus = 3};
+        char *text = NULL;
+        InUse use;
+
+        fake_sysfs_add(fake, GUARD_MACHINE
+                "file proc/net/if_inet6 20010db8000000000000000000000001 02 40 00 80     eno1");
+        fake_sysfs_add(fake, "file proc/50/comm (udev-worker)\n"
+                "symlink proc/50/fd/0 /dev/nvme1n1");
+        ASSERT_OK(host_open(fake->root, &host));
+        ASSERT_OK(guard_check(&host, &drive, 0, &use, &text));
+        ASSERT_EQ(use, IN_USE_PROCESS);
+        ASSERT_STREQ(text, "/dev/nvme1n1 is open in (udev-worker) (process 50). End that program.");
+        free(text);
+        ASSERT_OK(guard_check(&host, &nic, 1U << IN_USE_PROCESS, &use, &text));
+        ASSERT_EQ(use, IN_USE_NETWORK);
+        free(text);
+        ASSERT_OK(guard_check(&host, &drive, ALLOW_PASSING, &use, &text));
+        ASSERT_TRUE(!text);
+        ASSERT_OK(guard_check(&host, &nic, ALLOW_PASSING, &use, &text));
+        ASSERT_TRUE(!text);
+}
+
+int main(void)
+{
+        test_holders();
+        test_addresses();
+        test_uppers();
+        test_hidden_interfaces();
+        test_boot_vga();
+        test_framebuffer();
+        test_open_nodes();
+        test_who_has_it_open();
+        test_nvidia();
+        test_keyboards();
+        test_serial_console();
+        test_order();
+        test_check();
+        return 0;
+}
