@@ -137,17 +137,34 @@ static bool takes_part(const MemberPlan *member)
         return member->role == ROLE_COMPANION && !planner_is_ignorable(member->device);
 }
 
+/* By hand without a claim, or, while its claim wanted another driver, for this claim's function. */
+static bool is_bound_by_hand(const MemberPlan *member)
+{
+        const DeviceRecord *record = member->device->record;
+
+        if (member->manual != MANUAL_BOUND || !record)
+                return false;
+        return !member->claim || streq_null(record->claim, member->claim->name);
+}
+
 /* What a bind by hand put it on, *ret NULL: it was detached. Another such request counts more. */
 static bool was_bound_by_hand(const Planning *planning, const MemberPlan *member,
         const ClaimSettings *settings, const char **ret)
 {
         const DeviceRecord *record = member->device->record;
 
-        if (member->claim || member->manual != MANUAL_BOUND || !record ||
-            settings == planning->request->manual_settings)
+        if (!is_bound_by_hand(member) || settings == planning->request->manual_settings)
                 return false;
         *ret = record->manual_driver;
         return !isempty(record->manual_driver) || record->state == STATE_DETACHED;
+}
+
+static const char *resolve_driver(const MemberPlan *member, const char *driver)
+{
+        if (!streq(driver, "auto"))
+                return driver;
+        return isempty(member->device->vfio_driver.text) ? "vfio-pci"
+                                                         : member->device->vfio_driver.text;
 }
 
 const char *planner_target_driver(const Planning *planning, const MemberPlan *member,
@@ -159,10 +176,7 @@ const char *planner_target_driver(const Planning *planning, const MemberPlan *me
                 return NULL;
         if (was_bound_by_hand(planning, member, settings, &driver))
                 return driver;
-        if (streq(settings->driver, "auto"))
-                return isempty(member->device->vfio_driver.text) ? "vfio-pci"
-                                                                 : member->device->vfio_driver.text;
-        return settings->driver;
+        return resolve_driver(member, settings->driver);
 }
 
 /* Ours already: nothing in /sys needs to change. */
@@ -188,6 +202,12 @@ static void keep_in_place(const Planning *planning, MemberPlan *member)
         member->state = member->target ? STATE_BOUND : STATE_DETACHED;
         if (record && record->reason == REASON_ACCOUNT_UNKNOWN)
                 member->reason = REASON_ACCOUNT_UNKNOWN;
+        /* the account may be there by now: whoever asks has it looked up again */
+        if (planning->request->may_unbind && planning->request->stage == STAGE_RUNTIME &&
+            member->reason == REASON_ACCOUNT_UNKNOWN) {
+                member->action = ACTION_ADOPT;
+                return;
+        }
         if (record && record->state == member->state && !record->hotplug_pending &&
             record->manual == member->manual && streq_null(record->claim, claim) &&
             decided_under(member->device, planning->config))
@@ -437,14 +457,21 @@ static int decide_released(GroupPlan *group)
         return 0;
 }
 
-static void mark_by_hand(const Planning *planning, GroupPlan *group)
+/* A bind by hand of what a claim wants anyway leaves the rest to that claim. */
+static bool differs_from_claim(const MemberPlan *member, const ClaimSettings *settings)
+{
+        return !member->claim || !streq(resolve_driver(member, settings->driver),
+                resolve_driver(member, member->claim->settings.driver));
+}
+
+static void mark_by_hand(GroupPlan *group, const ClaimSettings *settings)
 {
         for (size_t i = 0; i < group->n_members; i++) {
                 MemberPlan *member = &group->members[i];
 
                 if (takes_part(member))
-                        member->manual = member->claim || planning->request->manual != MANUAL_BOUND
-                                                 ? MANUAL_NONE : MANUAL_BOUND;
+                        member->manual = differs_from_claim(member, settings) ? MANUAL_BOUND
+                                                                              : MANUAL_NONE;
         }
 }
 
@@ -471,7 +498,7 @@ static int decide_claimed(const Planning *planning, GroupPlan *group,
         }
 
         if (is_requested(planning, group, MANUAL_BOUND))
-                mark_by_hand(planning, group);
+                mark_by_hand(group, settings);
         group->wants_node = true;
         for (size_t i = 0; i < group->n_members; i++) {
                 bool member_waits = false;

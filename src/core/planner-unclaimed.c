@@ -170,8 +170,8 @@ static bool wants_host_driver(const Planning *planning, const MemberPlan *member
         return !section || !section->leave_host_vfs;
 }
 
-/* Its driver was bound under an override of that name, which has to go; that was cut off, or left to
- * the kernel. */
+/* Its driver was bound under an override of that name, which has to go; that was cut off, or left
+ * to the kernel. */
 static bool is_half_given(const Device *device)
 {
         const DeviceRecord *record = device->record;

@@ -278,6 +278,18 @@ static void remove_call(Manager *manager, const ApplyCall *call)
         }
 }
 
+/* What "auto" means for a function is looked up only where somebody wants to know. */
+static int look_for(Manager *manager, const ApplyRequest *request, View **ret)
+{
+        int r;
+
+        if (streq_null(request->driver, "auto"))
+                manager->asked_facts = SNAPSHOT_FACT_VFIO_DRIVERS;
+        r = manager_look(manager, ret);
+        manager->asked_facts = 0;
+        return r;
+}
+
 int64_t manager_apply(Manager *manager, const ApplyRequest *request, ManagerApplyDone done,
         void *userdata)
 {
@@ -291,7 +303,7 @@ int64_t manager_apply(Manager *manager, const ApplyRequest *request, ManagerAppl
                 return -EROFS;
         if (count_calls(manager) >= CALLS_MAX)
                 return -EBUSY;
-        r = manager_look(manager, &view);
+        r = look_for(manager, request, &view);
         if (r < 0)
                 return r;
         r = request_check(view, request);
@@ -410,7 +422,7 @@ static void start_late(Manager *manager, ApplyCall *call)
         _cleanup_(view_unrefp) View *view = NULL;
         int r;
 
-        r = manager_look(manager, &view);
+        r = look_for(manager, &call->request, &view);
         if (r >= 0)
                 r = request_check(view, &call->request);
         if (r >= 0)

@@ -177,7 +177,7 @@ static int note_moment(Moments *moments, const Device *device, uint64_t usec)
         return 0;
 }
 
-static void forget_moment(Moments *moments, const Device *device)
+void moments_forget(Moments *moments, const Device *device)
 {
         Moment *moment = find_moment(moments, device);
 
@@ -185,7 +185,19 @@ static void forget_moment(Moments *moments, const Device *device)
                 *moment = moments->items[--moments->n_items];
 }
 
-static void forget_gone(Moments *moments, const Snapshot *snapshot)
+int moments_since(Moments *moments, const Device *device, uint64_t now, uint64_t *ret)
+{
+        const Moment *moment = find_moment(moments, device);
+        int r = 0;
+
+        if (!moment)
+                r = note_moment(moments, device, now);
+        if (r >= 0)
+                *ret = moment ? moment->usec : now;
+        return r;
+}
+
+void moments_forget_gone(Moments *moments, const Snapshot *snapshot)
 {
         for (size_t i = moments->n_items; i-- > 0;) {
                 const Moment *moment = &moments->items[i];
@@ -264,7 +276,7 @@ static int wait_for_worker(Manager *manager, Device *device, uint64_t now)
         deadline = moment ? moment->usec : now + device_timeout(manager->config->config, device);
         if (now < deadline)
                 return moment ? 0 : note_moment(&manager->waiting, device, deadline);
-        forget_moment(&manager->waiting, device);
+        moments_forget(&manager->waiting, device);
         return judge_late_worker(manager, device);
 }
 
@@ -278,9 +290,9 @@ static int judge_stuck(Manager *manager, Device *device, uint64_t now)
                         return note_moment(&manager->waiting, device, now + RETURN_USEC);
                 return 0;
         }
-        forget_moment(&manager->waiting, device);
+        moments_forget(&manager->waiting, device);
         return close_record(manager, device, STATE_FAILED, REASON_WORKER_TIMEOUT,
-                "its worker came back after the time had passed; \"vfio-bindctl apply\" tries "
+                "its worker came back after the time had passed; what it was to do is taken up "
                 "again");
 }
 
@@ -297,7 +309,7 @@ int waiting_update(Manager *manager, Snapshot *snapshot)
 {
         uint64_t now = now_monotonic();
 
-        forget_gone(&manager->waiting, snapshot);
+        moments_forget_gone(&manager->waiting, snapshot);
         for (size_t i = 0; i < snapshot->n_devices; i++) {
                 Device *device = &snapshot->devices[i];
                 State state = device->record ? device->record->state : STATE_UNCLAIMED;
@@ -310,7 +322,7 @@ int waiting_update(Manager *manager, Snapshot *snapshot)
                 else if (state == STATE_STUCK)
                         r = judge_stuck(manager, device, now);
                 else
-                        forget_moment(&manager->waiting, device);
+                        moments_forget(&manager->waiting, device);
                 if (r < 0)
                         return r;
         }
@@ -326,6 +338,7 @@ static uint64_t next_moment(const Moments *moments, uint64_t now, uint64_t deadl
         return deadline;
 }
 
+/* (A function that is being unbound is departing since the same moment.) */
 uint64_t waiting_deadline(const Manager *manager)
 {
         uint64_t now = now_monotonic();
@@ -370,7 +383,7 @@ static int group_is_departing(Manager *manager, const GroupPlan *group, uint64_t
                 int r;
 
                 if (member->state != STATE_DRIFTED) {
-                        forget_moment(&manager->departures, member->device);
+                        moments_forget(&manager->departures, member->device);
                         continue;
                 }
                 if (member->device->driver)
@@ -387,7 +400,7 @@ int departures_wait(Manager *manager, const Snapshot *snapshot, Plan *plan)
 {
         uint64_t now = now_monotonic();
 
-        forget_gone(&manager->departures, snapshot);
+        moments_forget_gone(&manager->departures, snapshot);
         for (size_t i = 0; i < plan->n_groups; i++) {
                 int r = group_is_departing(manager, &plan->groups[i], now);
 
@@ -406,7 +419,7 @@ int drift_update(Manager *manager, Snapshot *snapshot)
 {
         uint64_t now = now_monotonic();
 
-        forget_gone(&manager->drifts, snapshot);
+        moments_forget_gone(&manager->drifts, snapshot);
         for (size_t i = 0; i < snapshot->n_devices; i++) {
                 const Device *device = &snapshot->devices[i];
                 const Moment *moment = find_moment(&manager->drifts, device);

@@ -97,6 +97,7 @@ typedef struct Intent {
 typedef struct ApplyCall ApplyCall;
 typedef struct Lookup Lookup;
 typedef struct NodeMemory NodeMemory;
+typedef struct StuckMemory StuckMemory;
 #define INITRAMFS_N_WATCHES 11
 
 struct Manager {
@@ -114,6 +115,7 @@ struct Manager {
         SharedConfig *config;
         char config_digest[sizeof(((Config *) NULL)->digest)]; /* the executor points here */
         View *view;
+        unsigned asked_facts; /* beside what the configuration needs, for a request */
         uint64_t generation;
         ManagerListener listener;
         uint64_t started_usec; /* CLOCK_MONOTONIC */
@@ -137,6 +139,8 @@ struct Manager {
         Moments waiting; /* for workers that are not ours: when they are late */
         Moments drifts;  /* when a function was taken from us last */
         Moments departures; /* that lost their driver: until when they may be about to go */
+        Moments unbindings; /* that other programs began and that have not returned: since when */
+        StuckMemory *stuck; /* devices that are stuck, and who keeps them */
         Intent *intents; /* that are left of transactions which were cut off */
         size_t n_intents;
 
@@ -167,6 +171,8 @@ int manager_new_with_options(sd_event *event, const Host *host, const ManagerOpt
 void manager_handle_event(void *userdata, const WatcherEvent *event);
 /* Not switched off by kernel command line, nor a saved tree. */
 bool manager_may_execute(const Manager *manager);
+/* The switch may be turned while the daemon runs: asked right before anything is done unasked. */
+void manager_read_switch(Manager *manager);
 /* … and enabled: acts by itself. */
 bool manager_acts_by_itself(const Manager *manager);
 int64_t manager_next_identifier(Manager *manager);
@@ -212,7 +218,12 @@ int arrivals_list(const Manager *manager, PciAddress **ret, size_t *ret_n) _must
 /* Functions whose record says that a worker is at them, though none of ours is: past the claim's
  * Timeout the record is closed (probe-failed; stuck, while the worker still lives). */
 int waiting_update(Manager *manager, Snapshot *snapshot) _must_check_;
-/* The next moment at which waiting_update() or departures_wait() may have something to say;
+/* Since when this is so, by the list: `now` if it was not in it. */
+int moments_since(Moments *moments, const Device *device, uint64_t now, uint64_t *ret)
+        _must_check_;
+void moments_forget(Moments *moments, const Device *device);
+void moments_forget_gone(Moments *moments, const Snapshot *snapshot);
+/* The next moment at which waiting_update(), stuck_update() or departures_wait() may have something to say;
  * USEC_INFINITY: none. */
 uint64_t waiting_deadline(const Manager *manager);
 int drift_update(Manager *manager, Snapshot *snapshot) _must_check_;
@@ -290,6 +301,13 @@ void applies_free(Manager *manager);
 
 /* holders.c */
 void lookups_free(Manager *manager);
+
+/* stuck.c: devices that do not come back. */
+/* Functions that another program unbinds from vfio for more than a moment: they are stuck. */
+int stuck_update(Manager *manager, Snapshot *snapshot) _must_check_;
+/* Says who keeps them, as far as that is known; looks for it. */
+int stuck_show(Manager *manager, View *view) _must_check_;
+void stuck_free(Manager *manager);
 
 /* nodes.c: nodes that somebody else changes. */
 void nodes_watch(Manager *manager); /* before they are read, so that no change is missed */

@@ -68,6 +68,19 @@ static int read_config(Manager *manager)
         return 0;
 }
 
+void manager_read_switch(Manager *manager)
+{
+        bool was_enabled = manager->is_enabled;
+
+        manager->is_enabled = host_is_enabled(manager->host);
+        if (manager->is_enabled != was_enabled && manager_may_execute(manager))
+                log_notice("vfio-bindd-early.service is %s now: %s.",
+                        manager->is_enabled ? "enabled" : "not enabled",
+                        manager->is_enabled ? "what claims want is done"
+                                            : "nothing is done to any device unless it is asked "
+                                              "for");
+}
+
 static int read_switches(Manager *manager)
 {
         int r;
@@ -170,6 +183,7 @@ Manager *manager_free(Manager *manager)
         sd_event_source_disable_unref(manager->wake_timer);
         sd_event_source_disable_unref(manager->deadline_timer);
         applies_free(manager);
+        stuck_free(manager);
         lookups_free(manager);
         nodes_free(manager);
         initramfs_done(manager);

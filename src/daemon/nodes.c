@@ -86,7 +86,8 @@ static int restore(Manager *manager, NodeMemory *memory, const NodeStatus *found
         GroupPlan *group;
         int r;
 
-        if (!shown || !is_at_rest(manager, shown))
+        manager_read_switch(manager);
+        if (!shown || !is_at_rest(manager, shown) || !manager_acts_by_itself(manager))
                 return 0;
         r = planner_plan(manager->view->snapshot, manager->view->config,
                 &(PlanRequest){

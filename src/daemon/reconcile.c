@@ -36,8 +36,8 @@ static int scan(Manager *manager, const Config *config, Snapshot **ret)
         int r;
 
         names_begin(&names, previous);
-        r = scan_machine(manager->host, SCAN_FACTS | config_needed_facts(config), previous,
-                &snapshot);
+        r = scan_machine(manager->host, SCAN_FACTS | manager->asked_facts |
+                config_needed_facts(config), previous, &snapshot);
         if (r < 0)
                 return r;
         r = guard_scan(manager->host, snapshot);
@@ -114,6 +114,9 @@ int manager_look(Manager *manager, View **ret)
         r = waiting_update(manager, view->snapshot);
         if (r < 0)
                 return r;
+        r = stuck_update(manager, view->snapshot);
+        if (r < 0)
+                return r;
         r = drift_update(manager, view->snapshot);
         if (r < 0)
                 return r;
@@ -169,6 +172,9 @@ int manager_show(Manager *manager, View *view)
                 return r;
         attempts_show(manager, view);
         view_show_work(view, manager);
+        r = stuck_show(manager, view);
+        if (r < 0)
+                return r;
         settle_update(manager, view);
         view_summarize(view);
         manager_publish(manager, view_ref(view));
@@ -185,6 +191,7 @@ int manager_reconcile(Manager *manager)
                 return r;
         if (!manager->view && manager->command_line.mode == SWITCH_PLAN)
                 log_plan(view->plan, true);
+        manager_read_switch(manager);
         r = recover_resume(manager, view);
         if (r < 0)
                 return r;

@@ -3,19 +3,25 @@
 #include <string.h>
 
 #include "daemon/manager-internal.h"
+#include "exec/intent.h"
 #include "host/store.h"
 #include "log/log.h"
 #include "util/io.h"
 #include "util/strings.h"
 
 /* Groups whose transaction was cut off: by a crash, a kill of the worker and of the one that took
- * up its work, or a lost race with shutdown. An intent file is left of it, of this daemon's work as
- * well as of the helper's and of a daemon before this one. Such a group is planned anew, with leave
- * to unbind (given when the transaction began): what is still wanted and allowed is finished;
- * otherwise the members that had been taken already are given back. While a worker still holds the
- * group's lock, it is not cut off at all. One that was killed holds it a moment longer than its
- * end can be seen, and nothing announces that it let go: after events, and in pauses that grow, it
- * is looked at again. */
+ * up its work, a lost race with shutdown, or because it was stuck until it was given up. An intent
+ * file is left of it, of this daemon's work as well as of the helper's and of a daemon before this
+ * one. It says what was asked for:
+ *
+ *   release   is finished, as it was asked for;
+ *   bind      is planned anew, with leave to unbind (given when the transaction began), and
+ *             finished if it is still wanted and allowed; otherwise what was taken is given back.
+ *
+ * While the boot service is not enabled, nothing is taken: what was cut off goes back to the host,
+ * for half a group on VFIO is of use to nobody. While a worker still holds the group's lock, it is
+ * not cut off at all. One that was killed holds it a moment longer than its end can be seen, and
+ * nothing announces that it let go: after events, and in pauses that grow, it is looked at again. */
 
 /* Whatever kills one worker after another is not given them for ever. */
 #define TRIES_MAX 3
@@ -103,6 +109,9 @@ static bool is_half_taken(const MemberPlan *member)
 
         if (!record || !record->has_original || driver_is_vfio(record->original_driver))
                 return false;
+        /* of a physical function: for its autoprobe alone (exec/transaction-internal.h) */
+        if (record->original_autoprobe && !record->original_power_control)
+                return false;
         /* what is held joined the group later */
         if (record->state == STATE_BOUND || record->state == STATE_DETACHED ||
             record->state == STATE_PENDING)
@@ -132,26 +141,138 @@ static void plan_undo(GroupPlan *group)
         }
 }
 
-static int plan_resume(const View *view, const GroupPlan *shown, Plan **ret)
+static const IntentEntry *find_entry(const IntentEntry *entries, size_t n, const Device *device)
 {
-        _cleanup_plan_ Plan *plan = NULL;
+        for (size_t i = 0; i < n; i++)
+                if (pci_address_equal(&entries[i].address, &device->address))
+                        return &entries[i];
+        return NULL;
+}
+
+/* What was released to the end has no record any more, or one that says so. */
+static void plan_release(GroupPlan *group, const IntentEntry *entries, size_t n)
+{
+        work_drop_group(group);
+        for (size_t i = 0; i < group->n_members; i++) {
+                MemberPlan *member = &group->members[i];
+                const IntentEntry *entry = find_entry(entries, n, member->device);
+
+                if (!entry || entry->action != ACTION_RELEASE || !member->device->record)
+                        continue;
+                member->action = ACTION_RELEASE;
+                member->target = member->device->record->original_driver;
+                member->manual = entry->by_hand ? MANUAL_RELEASED : MANUAL_NONE;
+                member->no_probe = entry->no_probe;
+                group->has_work = true;
+        }
+}
+
+static bool has_release(const IntentEntry *entries, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (entries[i].action == ACTION_RELEASE)
+                        return true;
+        return false;
+}
+
+/* A bind by hand: it says so, or nothing else may take what had been released by hand. */
+static const IntentEntry *find_bind_by_hand(const View *view, const IntentEntry *entries, size_t n)
+{
+        for (size_t i = 0; i < n; i++) {
+                const Device *device = snapshot_find(view->snapshot, &entries[i].address);
+
+                if (entries[i].action != ACTION_BIND || !device)
+                        continue;
+                if (entries[i].by_hand ||
+                    (device->record && device->record->manual == MANUAL_RELEASED))
+                        return &entries[i];
+        }
+        return NULL;
+}
+
+static int make_settings(const View *view, const IntentEntry *entry, ClaimSettings **ret)
+{
+        ApplyRequest request = APPLY_REQUEST_ALL;
+
+        request.function = &entry->address;
+        request.driver = entry->target[0] ? entry->target : NULL;
+        return request_make_settings(view, &request, ret);
+}
+
+typedef struct Resumption {
+        Plan *plan;
+        ClaimSettings *settings; /* of a bind by hand, NULL: none */
+} Resumption;
+
+static void resumption_done(Resumption *resumption)
+{
+        plan_free(resumption->plan);
+        settings_free(resumption->settings);
+}
+
+static void drop_physical_functions(Plan *plan)
+{
+        for (size_t i = 0; i < plan->n_physical_functions; i++) {
+                PhysicalFunctionPlan *pf = &plan->physical_functions[i];
+
+                pf->autoprobe_off = pf->autoprobe_restore = pf->set_num_vfs = false;
+        }
+}
+
+static int plan_resume(const Manager *manager, const View *view, const GroupPlan *shown,
+        const IntentEntry *entries, size_t n, Resumption *ret)
+{
+        _cleanup_(resumption_done) Resumption resumption = {};
+        const IntentEntry *by_hand = find_bind_by_hand(view, entries, n);
+        bool is_release = has_release(entries, n);
+        PlanRequest request = {
+                .stage = STAGE_RUNTIME,
+                .may_unbind = true,
+                .only_function = &shown->members[0].device->address,
+        };
         GroupPlan *group;
         int r;
 
-        r = planner_plan(view->snapshot, view->config,
-                &(PlanRequest){
-                        .stage = STAGE_RUNTIME,
-                        .may_unbind = true,
-                        .only_function = &shown->members[0].device->address,
-                },
-                &plan);
+        if (by_hand && !is_release) {
+                r = make_settings(view, by_hand, &resumption.settings);
+                if (r < 0)
+                        return r;
+                request.manual = MANUAL_BOUND;
+                request.manual_function = &by_hand->address;
+                request.manual_settings = resumption.settings;
+        }
+        r = planner_plan(view->snapshot, view->config, &request, &resumption.plan);
         if (r < 0)
                 return r;
-        group = find_group(plan, shown->number);
-        if (group && !group->has_work && group->state != STATE_STUCK)
-                plan_undo(group);
-        *ret = TAKE_POINTER(plan);
+
+        group = find_group(resumption.plan, shown->number);
+        if (is_release || !manager_acts_by_itself(manager))
+                drop_physical_functions(resumption.plan);
+        if (group) {
+                if (is_release)
+                        plan_release(group, entries, n);
+                else if (!manager_acts_by_itself(manager))
+                        work_drop_group(group);
+                if (!group->has_work)
+                        plan_undo(group);
+        }
+        *ret = resumption;
+        resumption = (Resumption){};
         return 0;
+}
+
+/* One that cannot be read says nothing: the group is brought to where it is wanted. */
+static int read_intent(const Manager *manager, int64_t group, IntentEntry **ret, size_t *ret_n)
+{
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = store_read_intent(manager->host, group, &text);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                return 0;
+        return intent_parse(text, ret, ret_n);
 }
 
 /* The intent is of no further use where nothing is left to be done. */
@@ -167,10 +288,12 @@ static void end_intent(Manager *manager, int64_t group)
 
 static int resume_group(Manager *manager, View *view, Intent *intent)
 {
-        _cleanup_plan_ Plan *plan = NULL;
+        _cleanup_(resumption_done) Resumption resumption = {};
+        _cleanup_free_ IntentEntry *entries = NULL;
         const GroupPlan *shown = plan_find_group(view->plan, intent->group);
         GroupKey key = { .number = intent->group };
         LogFields fields = LOG_FIELDS_NONE;
+        size_t n = 0;
         int r;
 
         if (work_find_group(manager, &key))
@@ -184,12 +307,15 @@ static int resume_group(Manager *manager, View *view, Intent *intent)
                 end_intent(manager, intent->group);
                 return 0;
         }
-        if (intent->n_tries == TRIES_MAX)
+        /* its worker may have come back since it was looked at: judge.c says so */
+        if (shown->state == STATE_STUCK || intent->n_tries == TRIES_MAX)
                 return 0;
-        r = plan_resume(view, shown, &plan);
+        r = read_intent(manager, intent->group, &entries, &n);
+        if (r >= 0)
+                r = plan_resume(manager, view, shown, entries, n, &resumption);
         if (r < 0)
                 return r;
-        if (!work_filter(manager, plan, true)) {
+        if (!work_filter(manager, resumption.plan, true)) {
                 end_intent(manager, intent->group);
                 return 0;
         }
@@ -198,14 +324,15 @@ static int resume_group(Manager *manager, View *view, Intent *intent)
         log_full(LOG_NOTICE, &fields,
                 "Work on group %lld was cut off, finishing or undoing it.",
                 (long long) intent->group);
-        return work_start(manager, view, TAKE_POINTER(plan), NULL, 0);
+        return work_start(manager, view, TAKE_POINTER(resumption.plan),
+                TAKE_POINTER(resumption.settings), 0);
 }
 
 int recover_resume(Manager *manager, View *view)
 {
         int r;
 
-        if (!manager_acts_by_itself(manager))
+        if (!manager_may_execute(manager))
                 return 0;
         r = list_intents(manager);
         for (size_t i = 0; r >= 0 && i < manager->n_intents; i++)

@@ -65,7 +65,10 @@ int virtual_functions_bind(Manager *manager, const PciAddress *address)
         _cleanup_plan_ Plan *plan = NULL;
         int r;
 
-        if (!manager_acts_by_itself(manager) || !is_physical_function(manager, address))
+        if (!is_physical_function(manager, address))
+                return 0;
+        manager_read_switch(manager);
+        if (!manager_acts_by_itself(manager))
                 return 0;
         r = view_new(manager->config, &view);
         if (r < 0)

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "exec/intent.h"
 #include "util/io.h"
 #include "util/strings.h"
 
@@ -336,6 +337,21 @@ static void save_stuck(const Operations *operations, const Device *device, const
         device_record_free(previous);
 }
 
+/* When the worker comes back, it ends where it is: what it had to do is taken up from the intent,
+ * which it may not have come to write. */
+static void begin_intent(const Job *job, const Operations *operations)
+{
+        _cleanup_free_ char *text = NULL;
+        Operation operation = { .type = OPERATION_BEGIN_INTENT };
+
+        if (!job->group || job->group->number < 0 || intent_format(job->group, &text) < 0 || !text)
+                return;
+        operation.number = job->group->number;
+        operation.text = text;
+        /* the report says that it is stuck in any case */
+        (void) operations->perform(operations->userdata, &operation, NULL);
+}
+
 void job_give_up(Job *job, const Operations *operations, bool killed)
 {
         const MemberPlan *member = find_stuck(job);
@@ -369,6 +385,8 @@ void job_give_up(Job *job, const Operations *operations, bool killed)
                 seconds, find_culprit(job, member));
         if (device)
                 save_stuck(operations, device, job->report.text);
+        if (killed)
+                begin_intent(job, operations);
 }
 
 void job_abandon(Job *job)

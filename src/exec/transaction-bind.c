@@ -332,9 +332,9 @@ static void note_node_trouble(Transaction *transaction, int error)
                         continue;
                 if (error == -ENXIO)
                         member_set(member, STATE_BOUND, REASON_ACCOUNT_UNKNOWN, error,
-                                "The account %s or %s is not known, so root keeps "
-                                "/dev/vfio/%" PRIi64 ". Make the account, then run "
-                                "\"vfio-bindctl apply\"", settings->node_user,
+                                "The account %s or %s is not known, or its name service does not "
+                                "answer, so root keeps /dev/vfio/%" PRIi64 ". Make the account, "
+                                "then run \"vfio-bindctl apply\"", settings->node_user,
                                 settings->node_group, transaction->group->number);
                 else
                         member_set(member, STATE_BINDING, REASON_NONE, error,

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "exec/intent.h"
 #include "exec/transaction-internal.h"
-#include "util/buffer.h"
 #include "util/io.h"
 
 static void transaction_done(Transaction *transaction)
@@ -210,25 +210,14 @@ static bool check_open(Transaction *transaction)
 
 static bool begin_intent(Transaction *transaction)
 {
-        _cleanup_buffer_ Buffer buffer = {};
         _cleanup_free_ char *text = NULL;
         int r;
 
-        for (size_t i = 0; i < transaction->n_members; i++) {
-                const Member *member = &transaction->members[i];
-
-                if (member->plan->action == ACTION_ADOPT ||
-                    member->plan->action == ACTION_PROBE_HOST)
-                        continue;
-                buffer_printf(&buffer, "%s%s %s %s -> %s", buffer.length > 0 ? "; " : "",
-                        action_to_string(member->plan->action),
-                        PCI_ADDRESS_TEXT(&member->plan->device->address),
-                        member->driver[0] ? member->driver : "-", member->plan->target ?: "-");
-        }
-        if (transaction->group->number < 0 || buffer.length == 0)
+        if (transaction->group->number < 0)
                 return true;
-
-        r = buffer_finish(&buffer, &text);
+        r = intent_format(transaction->group, &text);
+        if (r >= 0 && !text)
+                return true;
         if (r >= 0)
                 r = group_perform(transaction, OPERATION_BEGIN_INTENT, text);
         if (r < 0)

@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "util/io.h"
 #include "util/parse.h"
@@ -19,6 +22,8 @@
 #define LINES_MAX        1000000
 #define NAME_BUFFER_MAX  (1U << 20)
 #define ACCOUNT_NAME_MAX 256
+/* Less than any Timeout=, so that a node waits, and not its group. */
+#define NAME_SERVICE_MSEC 900
 
 static bool is_account_name(const char *name)
 {
@@ -115,6 +120,73 @@ static int ask_for_group(const char *name, uint32_t *ret)
         return -ENXIO;
 }
 
+typedef int (*AccountQuestion)(const char *name, uint32_t *ret);
+
+typedef struct AccountAnswer {
+        int result;
+        uint32_t number;
+} AccountAnswer;
+
+/* Nothing of the caller's stays open in it, locks least of all: it may never end. */
+static _Noreturn void answer(AccountQuestion question, const char *name, int fd)
+{
+        AccountAnswer answer = {};
+        sigset_t none;
+
+        (void) sigemptyset(&none);
+        (void) sigprocmask(SIG_SETMASK, &none, NULL);
+        (void) setsid();
+        if (fd != 3 && dup2(fd, 3) < 0)
+                _exit(EXIT_FAILURE);
+        (void) close_range(4, ~0U, 0);
+        answer.result = question(name, &answer.number);
+        _exit(write(3, &answer, sizeof(answer)) == sizeof(answer) ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static int receive_answer(int fd, uint32_t *ret)
+{
+        struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+        AccountAnswer answer;
+
+        if (poll(&poll_fd, 1, NAME_SERVICE_MSEC) <= 0)
+                return -ETIMEDOUT;
+        if (read(fd, &answer, sizeof(answer)) != sizeof(answer))
+                return -ENXIO;
+        if (answer.result == 0)
+                *ret = answer.number;
+        return answer.result;
+}
+
+/* Name services ask the network, or a daemon that waits for it, and may not answer for ever; a
+ * process of its own asks. Who does not answer once is not asked again by this process. */
+static int ask_name_service(AccountQuestion question, const char *name, uint32_t *ret)
+{
+        static bool is_silent;
+        int fds[2], r;
+        pid_t pid;
+
+        if (is_silent)
+                return -ENXIO;
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                return -errno;
+        pid = fork();
+        if (pid == 0)
+                answer(question, name, fds[1]);
+        r = pid < 0 ? -errno : 0;
+        (void) close(fds[1]);
+        if (r == 0)
+                r = receive_answer(fds[0], ret);
+        (void) close(fds[0]);
+        if (pid < 0)
+                return r;
+
+        /* one that cannot be killed is not waited for */
+        (void) kill(pid, SIGKILL);
+        (void) waitpid(pid, NULL, r == -ETIMEDOUT ? WNOHANG : 0);
+        is_silent = r == -ETIMEDOUT;
+        return r == -ETIMEDOUT ? -ENXIO : r;
+}
+
 /* 0 if the name is a number. */
 static int find_number(const char *name, uint32_t *ret)
 {
@@ -133,9 +205,10 @@ int account_find_user(const Host *host, const char *name, bool use_name_service,
         int r = find_number(name, ret);
         if (r != -ENXIO)
                 return r;
-        if (use_name_service && host->is_live)
-                return ask_for_user(name, ret);
-        return find_in_file(host, "etc/passwd", name, ret);
+        r = find_in_file(host, "etc/passwd", name, ret);
+        if (r != -ENXIO || !use_name_service || !host->is_live)
+                return r;
+        return ask_name_service(ask_for_user, name, ret);
 }
 
 int account_find_group(const Host *host, const char *name, bool use_name_service, gid_t *ret)
@@ -143,7 +216,8 @@ int account_find_group(const Host *host, const char *name, bool use_name_service
         int r = find_number(name, ret);
         if (r != -ENXIO)
                 return r;
-        if (use_name_service && host->is_live)
-                return ask_for_group(name, ret);
-        return find_in_file(host, "etc/group", name, ret);
+        r = find_in_file(host, "etc/group", name, ret);
+        if (r != -ENXIO || !use_name_service || !host->is_live)
+                return r;
+        return ask_name_service(ask_for_group, name, ret);
 }

@@ -323,6 +323,45 @@ static void test_settings_by_hand(void)
         run_request(&fixture, bind, DISK, &answered);
         ASSERT_OK(answered.error);
         ASSERT_DRIVER(&fixture, DISK, "pci-stub");
+
+        /* it lasts, though the claim says otherwise */
+        run_request(&fixture, APPLY_REQUEST_ALL, NULL, &answered);
+        ASSERT_DRIVER(&fixture, DISK, "pci-stub");
+        ASSERT_DEVICE(&fixture, DISK, "bound", "");
+        fixture_stop(&fixture);
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DEVICE(&fixture, DISK, "bound", "");
+        run_request(&fixture, APPLY_REQUEST_ALL, NULL, &answered);
+        ASSERT_DRIVER(&fixture, DISK, "pci-stub");
+
+        /* until somebody asks for what the claim says */
+        bind.driver = NULL;
+        run_request(&fixture, bind, DISK, &answered);
+        ASSERT_DRIVER(&fixture, DISK, "vfio-pci");
+        run_request(&fixture, APPLY_REQUEST_ALL, NULL, &answered);
+        ASSERT_DRIVER(&fixture, DISK, "vfio-pci");
+        fixture_done(&fixture);
+}
+
+/* Nothing in the configuration asks for it: "auto" is looked up for the request. */
+static void test_auto_by_hand(void)
+{
+        Fixture fixture;
+        Answered answered;
+        ApplyRequest bind = APPLY_REQUEST_ALL;
+
+        bind.manual = MANUAL_BOUND;
+        bind.driver = "auto";
+        start(&fixture, CONFIG);
+        fake_sysfs_write(fixture.machine.tree, "proc/sys/kernel/osrelease", "6.12.0\n");
+        fake_sysfs_write(fixture.machine.tree, "lib/modules/6.12.0/modules.alias",
+                "alias vfio_pci:v00001B36d00000010sv*sd*bc*sc*i* nvme_vfio_pci\n");
+        run_request(&fixture, bind, DISK, &answered);
+        ASSERT_OK(answered.error);
+        ASSERT_DRIVER(&fixture, DISK, "nvme_vfio_pci");
+        run_request(&fixture, APPLY_REQUEST_ALL, NULL, &answered);
+        ASSERT_DRIVER(&fixture, DISK, "nvme_vfio_pci");
         fixture_done(&fixture);
 }
 
@@ -431,6 +470,7 @@ int main(void)
         test_bind_without_a_claim();
         test_refused_bind_without_a_claim();
         test_settings_by_hand();
+        test_auto_by_hand();
         test_driver_by_hand_must_be_vfio();
         test_prune();
         test_switched_off_is_answered();

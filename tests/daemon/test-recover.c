@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/fixture.h"
+#include "exec/intent.h"
 #include "host/store.h"
 #include "util/io.h"
 
@@ -219,6 +220,117 @@ static void test_another_worker_releases(void)
         fixture_done(&fixture);
 }
 
+
+/* Bound by the claim and asked back by hand: one of two was unbound when it was cut off. */
+static void leave_half_released(Fixture *fixture, const char *intent)
+{
+        static const char *const addresses[] = { ONE, TWO };
+        DeviceRecord record = {
+                .original_driver = (char *) "nvme",
+                .claim = (char *) "disk",
+                .target_driver = (char *) "vfio-pci",
+                .provenance = PROVENANCE_TAKEN,
+                .state = STATE_BOUND,
+        };
+        const Host *host;
+
+        fixture_init(fixture,
+                "0000:00:1c.0 id=1b36:000c class=060400 bridge driver=pcieport group=5\n"
+                ONE " parent=0000:00:1c.0 id=1b36:0010 class=010802 group=14\n"
+                TWO " parent=0000:00:1c.0 id=1b36:0010 class=010802 group=14 driver=vfio-pci\n",
+                CONFIG);
+        host = &fixture->machine.host;
+        ASSERT_OK(store_prepare(host));
+        for (size_t i = 0; i < ELEMENTSOF(addresses); i++) {
+                uint64_t inode = fake_sysfs_inode(fixture->machine.tree, addresses[i]);
+                PciAddress address;
+
+                ASSERT_OK(pci_address_parse(addresses[i], &address));
+                ASSERT_OK(store_save_original(host, &address, inode, &record));
+                ASSERT_OK(store_save(host, &address, inode, &record));
+        }
+        ASSERT_OK(store_begin_intent(host, 14, intent));
+}
+
+/* The claim wants it, but what was asked for last was to release it, for good. */
+static void test_release_is_finished(void)
+{
+        Fixture fixture;
+
+        leave_half_released(&fixture, "release " ONE " vfio-pci -> nvme by-hand; "
+                                      "release " TWO " vfio-pci -> nvme by-hand");
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, ONE, "nvme");
+        ASSERT_DRIVER(&fixture, TWO, "nvme");
+        ASSERT_DEVICE(&fixture, ONE, "released", "");
+        ASSERT_DEVICE(&fixture, TWO, "released", "");
+        ASSERT_EQ(count_intents(&fixture), 0);
+        fixture_done(&fixture);
+}
+
+/* Without leave to take anything by itself, the daemon still leaves no group half done. */
+static void test_switched_off(void)
+{
+        Fixture fixture;
+
+        leave_half_done(&fixture, CONFIG);
+        machine_enable(&fixture.machine, false);
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, ONE, "nvme");
+        ASSERT_DRIVER(&fixture, TWO, "nvme");
+        ASSERT_EQ(count_intents(&fixture), 0);
+        fixture_done(&fixture);
+
+        leave_half_released(&fixture, "release " ONE " vfio-pci -> nvme; "
+                                      "release " TWO " vfio-pci -> nvme");
+        machine_enable(&fixture.machine, false);
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, ONE, "nvme");
+        ASSERT_DRIVER(&fixture, TWO, "nvme");
+        fixture_done(&fixture);
+}
+
+/* vfio_bindd=off: nothing acts. */
+static void test_off_on_command_line(void)
+{
+        Fixture fixture;
+
+        leave_half_done(&fixture, CONFIG);
+        machine_set_command_line(&fixture.machine, "vfio_bindd=off");
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_EQ(machine_count_writes(&fixture.machine), 0);
+        ASSERT_EQ(count_intents(&fixture), 1);
+        fixture_done(&fixture);
+}
+
+/* What can stand in a damaged file. */
+static void test_damaged_intents(void)
+{
+        static const char *const texts[] = { "", ";;;;", "release", "release x - -> -",
+                "release " ONE " vfio-pci nvme", "bind " ONE " - ->", "explode " ONE " - -> -",
+                "bind " ONE " - -> "
+                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
+        IntentEntry *entries = NULL;
+        size_t n = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                ASSERT_OK(intent_parse(texts[i], &entries, &n));
+                ASSERT_EQ(n, 0);
+                free(entries);
+        }
+        ASSERT_OK(intent_parse("nonsense; release " ONE " vfio-pci -> nvme by-hand no-probe\n"
+                               "bind " TWO " - -> x", &entries, &n));
+        ASSERT_EQ(n, 1);
+        ASSERT_EQ(entries[0].action, ACTION_RELEASE);
+        ASSERT_STREQ(entries[0].target, "nvme");
+        ASSERT_TRUE(entries[0].by_hand && entries[0].no_probe);
+        free(entries);
+}
+
 int main(void)
 {
         test_finished_if_still_wanted();
@@ -228,5 +340,9 @@ int main(void)
         test_cut_off_while_running();
         test_lock_of_a_killed_worker();
         test_another_worker_releases();
+        test_release_is_finished();
+        test_switched_off();
+        test_off_on_command_line();
+        test_damaged_intents();
         return EXIT_SUCCESS;
 }

@@ -181,6 +181,32 @@ static void test_interrupt_remapping(void)
         fixture_done(&fixture);
 }
 
+/* The switch is obeyed from the moment on that it is turned, without a reload. */
+static void test_disabled_while_running(void)
+{
+        Fixture fixture;
+        size_t writes;
+
+        fixture_init(&fixture, TREE, "[Defaults]\nOnDrift=reclaim\n" CONFIG);
+        machine_enable(&fixture.machine, false);
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_EQ(machine_count_writes(&fixture.machine), 0);
+
+        machine_enable(&fixture.machine, true);
+        fixture_event(&fixture, NULL);
+        fixture_settle(&fixture);
+        writes = machine_count_writes(&fixture.machine);
+        ASSERT_TRUE(writes > 0);
+
+        machine_enable(&fixture.machine, false);
+        machine_set_driver(&fixture.machine, GPU, "");
+        fixture_event(&fixture, GPU);
+        fixture_settle(&fixture);
+        ASSERT_EQ(machine_count_writes(&fixture.machine), writes);
+        fixture_done(&fixture);
+}
+
 int main(void)
 {
         test_interrupt_remapping();
@@ -192,5 +218,6 @@ int main(void)
         test_one_claim_skipped();
         test_not_enabled();
         test_failure_is_not_repeated();
+        test_disabled_while_running();
         return EXIT_SUCCESS;
 }

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/plan.h"
+
+/* What a transaction is about to do to a group, as text for OPERATION_BEGIN_INTENT: whoever finds
+ * it after a crash knows from it what was asked for.
+ *
+ *     release 0000:01:00.0 vfio-pci -> nouveau by-hand; release 0000:01:00.1 vfio-pci -> - */
+
+typedef struct IntentEntry {
+        Action action;
+        PciAddress address;
+        char target[64]; /* driver after the action; "": none, or the host's choice */
+        bool by_hand;    /* bind: lasts until reboot or release; release: until bind or reboot */
+        bool no_probe;
+} IntentEntry;
+
+/* *ret NULL: the plan does nothing that would have to be finished or undone. Returns 0, -ENOMEM. */
+int intent_format(const GroupPlan *group, char **ret) _must_check_;
+
+/* Entries that make no sense are left out: the file may be damaged. The array belongs to the
+ * caller. Returns 0, -ENOMEM. */
+int intent_parse(const char *text, IntentEntry **ret, size_t *ret_n) _must_check_;

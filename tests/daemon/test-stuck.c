@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Devices that do not come back, in a worker of ours and in the hands of another program; what was
+ * asked for last is done when they do. */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "daemon/fixture.h"
+
+#define DISK "0000:02:00.0"
+
+#define TREE                                                                                       \
+        "0000:00:1d.0 id=8086:7ab0 class=060400 bridge driver=pcieport group=6\n"                  \
+        DISK " parent=0000:00:1d.0 id=1b36:0010 class=010802 driver=nvme group=15\n"
+#define CONFIG "[Defaults]\nTimeout=1s\n[Claim disk]\nMatch=02:00.0\n"
+
+typedef struct Answered {
+        size_t n_calls;
+        State state;
+} Answered;
+
+static void on_done(void *userdata, int error, const ApplyResult *result)
+{
+        Answered *answered = userdata;
+
+        ASSERT_OK(error);
+        ASSERT_EQ(result->n, 1);
+        answered->n_calls++;
+        answered->state = result->states[0];
+}
+
+static void run_request(Fixture *fixture, Manual manual, bool no_probe, const char *driver,
+        Answered *answered)
+{
+        ApplyRequest request = APPLY_REQUEST_ALL;
+        PciAddress address;
+
+        ASSERT_OK(pci_address_parse(DISK, &address));
+        request.function = &address;
+        request.manual = manual;
+        request.no_probe = no_probe;
+        request.driver = driver;
+        *answered = (Answered){};
+        ASSERT_TRUE(manager_apply(fixture->manager, &request, on_done, answered) > 0);
+        FIXTURE_RUN_UNTIL(fixture, answered->n_calls > 0);
+}
+
+static void start_bound(Fixture *fixture, const char *config)
+{
+        Answered answered;
+
+        fixture_init(fixture, TREE, config);
+        fixture_start(fixture);
+        fixture_settle(fixture);
+        run_request(fixture, MANUAL_NONE, false, NULL, &answered);
+        ASSERT_DRIVER(fixture, DISK, "vfio-pci");
+}
+
+/* A process with a node of the group open, as /proc shows it. */
+static void add_holder(Fixture *fixture)
+{
+        fake_sysfs_write(fixture->machine.tree, "proc/1234/comm", "qemu-system-x86\n");
+        fake_sysfs_write(fixture->machine.tree, "proc/1234/cgroup",
+                "0::/machine.slice/machine-qemu\\x2d1\\x2done.scope/libvirt/emulator\n");
+        fake_sysfs_link(fixture->machine.tree, "proc/1234/fd/7", "dev/vfio/15");
+        fake_sysfs_write(fixture->machine.tree, "dev/vfio/15", "");
+}
+
+static bool text_names_holder(Fixture *fixture)
+{
+        const char *text = fixture_member(fixture, DISK)->text;
+
+        return text && strstr(text, "open in 1234 (qemu-system-x86), unit machine-qemu");
+}
+
+/* Each step waits until the worker is killed: what is taken up afterwards is what was asked for. */
+static void test_worker(Manual manual, bool no_probe, const char *bind_driver, const char *driver,
+        const char *state)
+{
+        Fixture fixture;
+        Answered answered;
+
+        start_bound(&fixture, CONFIG);
+        if (manual == MANUAL_BOUND && !bind_driver)
+                run_request(&fixture, MANUAL_RELEASED, false, NULL, &answered);
+        machine_close_gate(&fixture.machine);
+        run_request(&fixture, manual, no_probe, bind_driver, &answered);
+        ASSERT_EQ(answered.state, STATE_STUCK);
+        machine_let_pass(&fixture.machine, 16);
+        FIXTURE_RUN_UNTIL(&fixture, strcmp(fixture_state(&fixture, DISK), state) == 0);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, DISK, driver);
+        ASSERT_DEVICE(&fixture, DISK, state, "");
+        fixture_done(&fixture);
+}
+
+static void begin_unbinding(Fixture *fixture)
+{
+        machine_set_driver(&fixture->machine, DISK, "");
+        fake_sysfs_write(fixture->machine.tree, "sys/class/vfio/15/dev", "240:0\n");
+        fixture_event(fixture, NULL);
+}
+
+/* Another program unbinds it while a machine has it open. */
+static void test_unbound_by_others(const char *on_drift, const char *driver, const char *state)
+{
+        _cleanup_free_ char *config = NULL;
+        Answered answered;
+        Fixture fixture;
+        size_t writes;
+
+        ASSERT_TRUE(asprintf(&config, "[Defaults]\nOnDrift=%s\n[Claim disk]\nMatch=02:00.0\n",
+                            on_drift) > 0);
+        start_bound(&fixture, config);
+        add_holder(&fixture);
+        writes = machine_count_writes(&fixture.machine);
+        begin_unbinding(&fixture);
+        FIXTURE_RUN_UNTIL(&fixture, strcmp(fixture_state(&fixture, DISK), "stuck") == 0);
+        FIXTURE_RUN_UNTIL(&fixture, text_names_holder(&fixture));
+        ASSERT_CONTAINS(fixture_member(&fixture, DISK)->text, "Another program unbinds it");
+        ASSERT_EQ(manager_view(fixture.manager)->n_stuck, 1);
+        run_request(&fixture, MANUAL_NONE, false, NULL, &answered);
+        ASSERT_EQ(answered.state, STATE_STUCK);
+        ASSERT_EQ(machine_count_writes(&fixture.machine), writes);
+
+        fake_sysfs_remove(fixture.machine.tree, "sys/class/vfio/15");
+        fixture_event(&fixture, NULL);
+        FIXTURE_RUN_UNTIL(&fixture, strcmp(fixture_state(&fixture, DISK), state) == 0);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, DISK, driver);
+        fixture_done(&fixture);
+}
+
+/* It comes back at once, as it does where nobody has it open: nothing is said. */
+static void test_passing(void)
+{
+        Fixture fixture;
+
+        start_bound(&fixture, CONFIG);
+        begin_unbinding(&fixture);
+        FIXTURE_RUN_UNTIL(&fixture, strcmp(fixture_state(&fixture, DISK), "releasing") == 0);
+        machine_set_driver(&fixture.machine, DISK, "vfio-pci");
+        fixture_event(&fixture, NULL);
+        fixture_settle(&fixture);
+        ASSERT_DEVICE(&fixture, DISK, "bound", "");
+        fixture_done(&fixture);
+}
+
+int main(void)
+{
+        test_worker(MANUAL_RELEASED, false, NULL, "nvme", "released");
+        test_worker(MANUAL_RELEASED, true, NULL, "", "released");
+        test_worker(MANUAL_BOUND, false, NULL, "vfio-pci", "bound");
+        test_worker(MANUAL_BOUND, false, "pci-stub", "pci-stub", "bound");
+        test_unbound_by_others("report", "", "drifted");
+        test_unbound_by_others("reclaim", "vfio-pci", "bound");
+        test_passing();
+        return EXIT_SUCCESS;
+}
