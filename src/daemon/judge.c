@@ -249,7 +249,7 @@ static int close_record(const Manager *manager, Device *device, State state, Rea
 }
 
 /* The lock of the group says whether a worker lives: it is held for as long as it does. */
-static bool worker_lives(const Manager *manager, const Device *device)
+bool manager_worker_lives(const Manager *manager, const Device *device)
 {
         _cleanup_close_ int lock = -1;
 
@@ -261,7 +261,7 @@ static bool worker_lives(const Manager *manager, const Device *device)
 
 static int judge_late_worker(Manager *manager, Device *device)
 {
-        if (worker_lives(manager, device))
+        if (manager_worker_lives(manager, device))
                 return close_record(manager, device, STATE_STUCK, REASON_WORKER_TIMEOUT,
                         "a worker is at it and does not come back");
         return close_record(manager, device, STATE_FAILED, REASON_PROBE_FAILED,
@@ -284,7 +284,7 @@ static int judge_stuck(Manager *manager, Device *device, uint64_t now)
 {
         const Moment *moment = find_moment(&manager->waiting, device);
 
-        if (worker_lives(manager, device)) {
+        if (manager_worker_lives(manager, device)) {
                 /* Perhaps the event of its return caused this scan: look once more. */
                 if (!moment || now > moment->usec + RETURN_USEC)
                         return note_moment(&manager->waiting, device, now + RETURN_USEC);
@@ -375,7 +375,7 @@ static int group_is_departing(Manager *manager, const GroupPlan *group, uint64_t
         bool any = false;
 
         if (has_drifted(group) && !is_at_work(manager, group->members[0].device) &&
-            worker_lives(manager, group->members[0].device))
+            manager_worker_lives(manager, group->members[0].device))
                 return 1;
 
         for (size_t i = 0; i < group->n_members; i++) {

@@ -223,8 +223,10 @@ int moments_since(Moments *moments, const Device *device, uint64_t now, uint64_t
         _must_check_;
 void moments_forget(Moments *moments, const Device *device);
 void moments_forget_gone(Moments *moments, const Snapshot *snapshot);
-/* The next moment at which waiting_update(), stuck_update() or departures_wait() may have something to say;
- * USEC_INFINITY: none. */
+/* Whether a worker, of whatever program of ours, is at its group. */
+bool manager_worker_lives(const Manager *manager, const Device *device);
+/* The next moment at which waiting_update(), stuck_update() or departures_wait() has something to
+ * say; USEC_INFINITY: none. */
 uint64_t waiting_deadline(const Manager *manager);
 int drift_update(Manager *manager, Snapshot *snapshot) _must_check_;
 /* Functions that have just lost their driver are not called drifted before it is clear that they

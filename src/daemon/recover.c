@@ -21,7 +21,7 @@
  * While the boot service is not enabled, nothing is taken: what was cut off goes back to the host,
  * for half a group on VFIO is of use to nobody. While a worker still holds the group's lock, it is
  * not cut off at all. One that was killed holds it a moment longer than its end can be seen, and
- * nothing announces that it let go: after events, and in pauses that grow, it is looked at again. */
+ * nothing announces that it let go: it is looked at again after events, and in pauses that grow. */
 
 /* Whatever kills one worker after another is not given them for ever. */
 #define TRIES_MAX 3

@@ -71,8 +71,10 @@ static bool is_being_unbound(const Manager *manager, const Snapshot *snapshot,
         if (device->driver || device->group < 0 || !record || record->state != STATE_BOUND ||
             !driver_is_vfio(record->target_driver) || work_find_group(manager, &key))
                 return false;
-        return device->vfio_device >= 0 || (!group_has_vfio(snapshot, device->group) &&
-                                                   has_group_device(manager, device->group));
+        if (device->vfio_device < 0 && (group_has_vfio(snapshot, device->group) ||
+                                               !has_group_device(manager, device->group)))
+                return false;
+        return !manager_worker_lives(manager, device);
 }
 
 static StuckMemory *find_memory(const Manager *manager, const Device *device)
