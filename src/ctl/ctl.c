@@ -17,8 +17,12 @@ static const Verb *const verbs[] = {
         &verb_explain,
         &verb_check,
         &verb_suggest,
+        &verb_bind,
+        &verb_release,
         &verb_wait,
+        &verb_monitor,
         &verb_import,
+        &verb_export,
 };
 
 static int run(int argc, char **argv)

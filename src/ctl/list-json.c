@@ -82,14 +82,26 @@ static void json_source(Json *json, const ModelClaim *claim)
         json_close_array(json);
 }
 
-void json_claim(Json *json, const Model *model, const ModelClaim *claim)
+static void json_claim_properties(Json *json, const ModelClaim *claim)
 {
-        json_open_object(json, NULL);
         for (size_t i = 0; i < _CLAIM_TEXT_MAX; i++)
                 json_string(json, claim_text_names[i], claim->text[i]);
         json_source(json, claim);
         for (size_t i = 0; i < _CLAIM_LIST_MAX; i++)
                 json_strings(json, claim_list_names[i], claim->lists[i]);
+}
+
+void json_claim_alone(Json *json, const ModelClaim *claim)
+{
+        json_open_object(json, NULL);
+        json_claim_properties(json, claim);
+        json_close_object(json);
+}
+
+void json_claim(Json *json, const Model *model, const ModelClaim *claim)
+{
+        json_open_object(json, NULL);
+        json_claim_properties(json, claim);
         json_open_array(json, "Devices");
         for (size_t i = 0; i < model->n_devices; i++)
                 if (streq_null(model->devices[i].claim, claim->text[CLAIM_NAME]))

@@ -42,6 +42,7 @@ void json_manager_texts(Json *json, const Model *model);
 /* -1 is null. */
 void json_number(Json *json, const char *key, int64_t value);
 void json_claim(Json *json, const Model *model, const ModelClaim *claim);
+void json_claim_alone(Json *json, const ModelClaim *claim); /* without its devices */
 void json_configuration_errors(Json *json, const Model *model);
 /* "Steps" of a plan; "Devices" as they are after "apply", with what its reply says of them. */
 void json_steps(Json *json, const ModelSteps *steps);

@@ -12,8 +12,12 @@ extern const Verb verb_apply;
 extern const Verb verb_explain;
 extern const Verb verb_check;
 extern const Verb verb_suggest;
+extern const Verb verb_bind;
+extern const Verb verb_release;
 extern const Verb verb_wait;
+extern const Verb verb_monitor;
 extern const Verb verb_import;
+extern const Verb verb_export;
 
 /* Reads the command line, runs the verb and sees to it that all output arrived. Returns the exit
  * code of the program. */
