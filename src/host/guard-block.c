@@ -85,7 +85,7 @@ int guard_block_find_node(const Host *host, const char *node, char **ret)
 {
         struct stat status;
 
-        if (!startswith(node, "/dev/"))
+        if (!startswith(node, "/dev/") || strstr(node, "/../"))
                 return -ENOENT;
         if (host->is_live && stat(node, &status) == 0 && S_ISBLK(status.st_mode))
                 return guard_block_find_number(host, major(status.st_rdev),

@@ -1,21 +1,149 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "host/aside.h"
 #include "host/guard-internal.h"
 #include "host/scan-internal.h"
 #include "util/io.h"
-#include "util/parse.h"
 #include "util/strings.h"
 
-/* Process use that no open file tells of: the keyboard and the serial console, by which somebody
- * may have to log in. */
+/* What draws the host's console, and which serial lines are one (process use: somebody may have to
+ * log in there). The kernel tells both under the lock of the console, which a display driver may
+ * hold for as long as it pleases, so a process aside asks. */
 
-#define INPUT_MAX   (1U << 20)
-#define LETTER_KEYS 0xfffffffeU /* KEY_ESC to KEY_S; udev's test for a keyboard as well */
+#define NAMES_MAX    64
+#define DEADLINE_SEC 1
+#define CLASS        "sys/class/vtconsole"
 
-static int scan_serial_console(Guard *guard, const char *name)
+static bool read_line(const Host *host, const char *path, char *buffer, size_t size)
+{
+        return read_attribute_at(host->root, path, buffer, size) > 0;
+}
+
+/* "(M) frame buffer device", "(S) VGA+", "(S) dummy device" */
+static void look_at_terminals(const Host *host, GuardConsole *console)
+{
+        _cleanup_string_list_ char **names = NULL;
+        char path[300], text[64];
+
+        if (host_list_directory(host->root, CLASS, NAMES_MAX, &names) < 0)
+                return;
+        for (char **name = names; name && *name; name++) {
+                (void) snprintf(path, sizeof(path), CLASS "/%.255s/bind", *name);
+                if (!read_line(host, path, text, sizeof(text)) || !streq(text, "1"))
+                        continue;
+                (void) snprintf(path, sizeof(path), CLASS "/%.255s/name", *name);
+                if (!read_line(host, path, text, sizeof(text)))
+                        continue;
+                console->is_framebuffer = console->is_framebuffer || strstr(text, "frame buffer");
+                console->is_vga = console->is_vga || strstr(text, "VGA");
+        }
+}
+
+static void look(const Host *host, GuardConsole *console)
+{
+        *console = (GuardConsole){};
+        look_at_terminals(host, console);
+        if (!read_line(host, "sys/class/tty/console/active", console->active,
+                    sizeof(console->active)))
+                console->active[0] = '\0';
+}
+
+_Static_assert(sizeof(GuardConsole) <= PIPE_BUF, "it is told in one piece");
+
+static void tell(int output, void *userdata)
+{
+        const Host *host = userdata;
+        GuardConsole console;
+
+        look(host, &console);
+        if (write(output, &console, sizeof(console)) < 0)
+                return; /* nobody listens any more */
+}
+
+static int ask(const Host *host, GuardConsole *ret)
+{
+        uint64_t deadline = now_monotonic() + DEADLINE_SEC * USEC_PER_SEC;
+        GuardConsole console;
+
+        _cleanup_close_ int input = aside_start(tell, (void *) host, host->root, DEADLINE_SEC);
+        if (input < 0)
+                return input;
+        struct pollfd entry = {.fd = input, .events = POLLIN};
+        for (;;) {
+                uint64_t now = now_monotonic();
+                int r = now >= deadline ? 0 :
+                        poll(&entry, 1, (int) ((deadline - now) / USEC_PER_MSEC) + 1);
+
+                if (r < 0 && errno != EINTR)
+                        return -errno;
+                if (r > 0)
+                        break;
+                if (now >= deadline)
+                        return -ETIMEDOUT;
+        }
+        if (read(input, &console, sizeof(console)) != sizeof(console))
+                return -ETIMEDOUT;
+        console.active[sizeof(console.active) - 1] = '\0';
+        *ret = console;
+        return 0;
+}
+
+static bool is_display(const Device *device)
+{
+        return device->class_code >> 16 == 0x03 && !device->is_bridge &&
+                !driver_is_vfio(device->driver);
+}
+
+static bool is_serial_line(const GuardNode *node)
+{
+        return !node->is_block && strstr(node->path, "/tty/");
+}
+
+/* Most machines have no function of which the console could tell anything. */
+static int is_of_interest(const Guard *guard, bool *ret)
+{
+        Device *devices[GUARD_PATH_MAX];
+        _cleanup_free_ char *path = NULL;
+
+        *ret = false;
+        for (size_t i = 0; i < guard->snapshot->n_devices && !*ret; i++)
+                *ret = is_display(&guard->snapshot->devices[i]);
+        for (size_t i = 0; i < guard->n_nodes && !*ret; i++)
+                *ret = is_serial_line(&guard->nodes[i]);
+        if (*ret)
+                return 0;
+        int r = guard_resolve_link(guard->host, "sys/class/graphics/fb0", &path);
+        if (r < 0)
+                return scan_error_is_fatal(r) ? r : 0;
+        *ret = guard_find_in_path(guard, path, devices, GUARD_PATH_MAX) > 0;
+        return 0;
+}
+
+static int add_blind(Guard *guard, int error)
+{
+        _cleanup_free_ char *what = NULL;
+
+        int r = format_string(&what, "what shows the console of the host cannot be seen (%s)",
+                strerror(-error));
+        const UseNote note = {
+                .use = IN_USE_BLIND, .what = what,
+                .remedy = (char *) "Wait until its drivers are done",
+        };
+        for (size_t i = 0; r == 0 && i < guard->snapshot->n_devices; i++)
+                if (is_display(&guard->snapshot->devices[i]))
+                        r = guard_add_note(&guard->snapshot->devices[i], &note);
+        for (size_t i = 0; r == 0 && i < guard->n_nodes; i++)
+                if (is_serial_line(&guard->nodes[i]))
+                        r = guard_add_note_by_path(guard, guard->nodes[i].path, &note);
+        return r;
+}
+
+static int add_serial_console(Guard *guard, const char *name)
 {
         _cleanup_free_ char *link = NULL, *path = NULL, *what = NULL;
 
@@ -33,85 +161,13 @@ static int scan_serial_console(Guard *guard, const char *name)
 }
 
 /* "tty0 ttyS0" */
-static int scan_serial_consoles(Guard *guard)
+static int add_serial_consoles(Guard *guard, char *active)
 {
-        char text[1024], *rest = NULL;
+        char *rest = NULL;
 
-        if (read_attribute_at(guard->host->root, "sys/class/tty/console/active", text,
-                    sizeof(text)) <= 0)
-                return 0;
-        make_printable(text);
-        for (char *name = strtok_r(text, " ", &rest); name; name = strtok_r(NULL, " ", &rest)) {
-                int r = scan_serial_console(guard, name);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-typedef struct Keyboards {
-        Device *common[GUARD_PATH_MAX]; /* functions that all keyboards are below */
-        size_t n_common, n;
-} Keyboards;
-
-static void take_keyboard(const Guard *guard, const char *path, Keyboards *keyboards)
-{
-        Device *devices[GUARD_PATH_MAX];
-        size_t n = guard_find_in_path(guard, path, devices, GUARD_PATH_MAX), n_common = 0;
-
-        if (keyboards->n++ == 0) {
-                memcpy(keyboards->common, devices, n * sizeof(*devices));
-                keyboards->n_common = n;
-                return;
-        }
-        for (size_t i = 0; i < keyboards->n_common; i++)
-                for (size_t k = 0; k < n; k++)
-                        if (keyboards->common[i] == devices[k]) {
-                                keyboards->common[n_common++] = devices[k];
-                                break;
-                        }
-        keyboards->n_common = n_common;
-}
-
-/* "B: KEY=1000000000007 ff9f207ac14057ff febeffdfffefffff fffffffffffffffe", highest first. */
-static bool has_letters(const char *keys)
-{
-        const char *last = strrchr(keys, ' ');
-        uint64_t word;
-
-        return parse_hex(last ? last + 1 : keys, 0, &word) == 0 &&
-                (word & LETTER_KEYS) == LETTER_KEYS;
-}
-
-/* /proc/bus/input/devices: a paragraph for each, "S: Sysfs=" before "B: KEY=". */
-static int scan_keyboards(Guard *guard)
-{
-        static const char what[] = "the only keyboard of the host is below it";
-        _cleanup_free_ char *text = NULL;
-        Keyboards keyboards = {};
-        const char *path = NULL;
-        char *lines = NULL;
-
-        int r = read_file_at(guard->host->root, "proc/bus/input/devices", INPUT_MAX, &text, NULL);
-        if (r < 0)
-                return scan_error_is_fatal(r) ? r : 0;
-        for (char *line = strtok_r(text, "\n", &lines); line; line = strtok_r(NULL, "\n", &lines)) {
-                const char *keys = startswith(line, "B: KEY=");
-                const char *sysfs = startswith(line, "S: Sysfs=");
-
-                if (startswith(line, "I:"))
-                        path = NULL;
-                if (sysfs)
-                        path = sysfs;
-                if (keys && path && has_letters(keys) && !strstr(path, "/virtual/"))
-                        take_keyboard(guard, path, &keyboards);
-        }
-        const UseNote note = {
-                .use = IN_USE_PROCESS, .what = (char *) what,
-                .remedy = (char *) "Plug a keyboard in elsewhere",
-        };
-        for (size_t i = 0; i < keyboards.n_common; i++) {
-                r = guard_add_note(keyboards.common[i], &note);
+        make_printable(active);
+        for (char *name = strtok_r(active, " ", &rest); name; name = strtok_r(NULL, " ", &rest)) {
+                int r = add_serial_console(guard, name);
                 if (r < 0)
                         return r;
         }
@@ -120,6 +176,16 @@ static int scan_keyboards(Guard *guard)
 
 int guard_scan_console(Guard *guard)
 {
-        int r = scan_serial_consoles(guard);
-        return r < 0 ? r : scan_keyboards(guard);
+        bool is_wanted;
+
+        int r = is_of_interest(guard, &is_wanted);
+        if (r < 0 || !is_wanted)
+                return r;
+        if (guard->host->is_live)
+                r = ask(guard->host, &guard->console);
+        else
+                look(guard->host, &guard->console);
+        if (r < 0)
+                return scan_error_is_fatal(r) ? r : add_blind(guard, r);
+        return add_serial_consoles(guard, guard->console.active);
 }

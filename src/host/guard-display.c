@@ -12,7 +12,6 @@
 
 #define IOMEM_MAX  (16U << 20)
 #define LEVELS_MAX 32
-#define NAMES_MAX  64
 #define REMEDY     "Let the host use another display, or none"
 
 /* As /proc/iomem calls what the firmware set up: sysfb, simpledrm, efifb, vesafb. */
@@ -28,34 +27,6 @@ static bool is_framebuffer(const char *name)
         return false;
 }
 
-typedef struct Console {
-        bool is_framebuffer, is_vga; /* what draws it; neither: nothing does */
-} Console;
-
-/* /sys/class/vtconsole/vtconN: "(M) frame buffer device", "(S) VGA+", "(S) dummy device". */
-static int read_consoles(const Guard *guard, Console *ret)
-{
-        _cleanup_string_list_ char **names = NULL;
-
-        int r = host_list_directory(guard->host->root, "sys/class/vtconsole", NAMES_MAX, &names);
-        if (r < 0)
-                return scan_error_is_fatal(r) ? r : 0;
-        for (char **name = names; name && *name; name++) {
-                char path[300], text[64];
-
-                (void) snprintf(path, sizeof(path), "sys/class/vtconsole/%.255s/bind", *name);
-                if (read_attribute_at(guard->host->root, path, text, sizeof(text)) <= 0 ||
-                    !streq(text, "1"))
-                        continue;
-                (void) snprintf(path, sizeof(path), "sys/class/vtconsole/%.255s/name", *name);
-                if (read_attribute_at(guard->host->root, path, text, sizeof(text)) <= 0)
-                        continue;
-                ret->is_framebuffer = ret->is_framebuffer || strstr(text, "frame buffer");
-                ret->is_vga = ret->is_vga || strstr(text, "VGA");
-        }
-        return 0;
-}
-
 static bool is_boot_vga(const Guard *guard, const Device *device)
 {
         char path[64], text[8];
@@ -67,20 +38,21 @@ static bool is_boot_vga(const Guard *guard, const Device *device)
 }
 
 /* In text mode the console needs no driver. */
-static int scan_boot_vga(Guard *guard, const Console *console)
+static int scan_boot_vga(Guard *guard)
 {
+        const UseNote note = {
+                .use = IN_USE_DISPLAY, .remedy = (char *) REMEDY,
+                .what = (char *) (guard->console.is_vga ?
+                                          "it shows the console of the host" :
+                                          "it is the display of the firmware and of the host"),
+        };
+
         for (size_t i = 0; i < guard->snapshot->n_devices; i++) {
                 Device *device = &guard->snapshot->devices[i];
-                const UseNote note = {
-                        .use = IN_USE_DISPLAY, .remedy = (char *) REMEDY,
-                        .what = (char *) (console->is_vga ? "it shows the console of the host" :
-                                                            "it is the display of the firmware "
-                                                            "and of the host"),
-                };
 
                 if (device->class_code >> 16 != 0x03 || device->is_bridge ||
                     driver_is_vfio(device->driver) || !is_boot_vga(guard, device) ||
-                    (!guard_is_driven(device) && !console->is_vga))
+                    (!guard_is_driven(device) && !guard->console.is_vga))
                         continue;
                 int r = guard_add_note(device, &note);
                 if (r < 0)
@@ -146,12 +118,8 @@ static int scan_iomem(Guard *guard)
 
 int guard_scan_display(Guard *guard)
 {
-        Console console = {};
-
-        int r = read_consoles(guard, &console);
-        if (r == 0)
-                r = scan_boot_vga(guard, &console);
-        if (r == 0 && console.is_framebuffer)
+        int r = scan_boot_vga(guard);
+        if (r == 0 && guard->console.is_framebuffer)
                 r = scan_framebuffer(guard);
         return r < 0 ? r : scan_iomem(guard);
 }

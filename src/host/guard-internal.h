@@ -21,6 +21,12 @@ typedef enum GuardKind {
         _GUARD_KIND_MAX,
 } GuardKind;
 
+/* What shows the console of the host. */
+typedef struct GuardConsole {
+        bool is_framebuffer, is_vga; /* what draws it; neither: nothing does */
+        char active[512];            /* "tty0 ttyS0" */
+} GuardConsole;
+
 typedef struct Guard {
         const Host *host;
         Snapshot *snapshot;
@@ -33,6 +39,7 @@ typedef struct Guard {
         size_t n_mounted;
         uint64_t *network_mounts; /* identifiers */
         size_t n_network_mounts;
+        GuardConsole console;
         bool has_zfs; /* a pool's file system is mounted */
 } Guard;
 
@@ -97,8 +104,9 @@ int guard_scan_swaps(Guard *guard) _must_check_;
 int guard_scan_zfs(Guard *guard) _must_check_;
 int guard_scan_holders(Guard *guard) _must_check_;
 int guard_scan_network(Guard *guard) _must_check_;
-int guard_scan_display(Guard *guard) _must_check_;
 int guard_scan_console(Guard *guard) _must_check_;
+int guard_scan_display(Guard *guard) _must_check_; /* after the console */
+int guard_scan_keyboard(Guard *guard) _must_check_;
 int guard_scan_processes(Guard *guard) _must_check_;
 
 /* Opens each block device below the function once with O_EXCL, after the scan. */

@@ -122,18 +122,21 @@ static int read_mounts(Pass *pass, Process *process)
         return 0;
 }
 
-static int scan_namespace(Pass *pass, Process *process)
+/* One that has ended, and waits for its parent only, has neither namespaces nor files. */
+static int scan_namespace(Pass *pass, Process *process, bool *ret_has_ended)
 {
         uint64_t identifier;
         bool is_new;
         int error;
 
-        if (pass->mounts_length > MOUNTS_TEXT_MAX)
-                return 0;
+        *ret_has_ended = false;
         if (!read_namespace(process->directory, &identifier, &error)) {
+                *ret_has_ended = pass->guard->host->is_live && error == ENOENT;
                 take_error(pass, error);
                 return 0;
         }
+        if (pass->mounts_length > MOUNTS_TEXT_MAX)
+                return 0;
         int r = add_namespace(pass, identifier, &is_new);
         return r < 0 || !is_new ? r : read_mounts(pass, process);
 }
@@ -324,8 +327,9 @@ static int scan_process(Pass *pass, int processes, const char *name, bool look_a
         if (directory < 0)
                 return scan_error_is_fatal(-errno) ? -errno : 0;
         Process process = {.pid = (uint32_t) pid, .directory = directory};
-        int r = scan_namespace(pass, &process);
-        return r < 0 || !look_at_files ? r : scan_files(pass, &process);
+        bool has_ended;
+        int r = scan_namespace(pass, &process, &has_ended);
+        return r < 0 || has_ended || !look_at_files ? r : scan_files(pass, &process);
 }
 
 /* What the first process and we see is read already. */

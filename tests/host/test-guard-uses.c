@@ -195,36 +195,38 @@ static void test_nvidia(void)
         ASSERT_EQ(guard_machine_find(snapshot, "0000:08:00.0")->n_uses, 0);
 }
 
-#define KEYBOARD(path, keys)                                                                       \
-        "I: Bus=0003\\nN: Name=\"x\"\\nS: Sysfs=" path "\\nH: Handlers=kbd\\nB: EV=120013\\n"      \
-        "B: KEY=" keys "\\n\\n"
+#define KEYBOARD(name, path, keys)                                                                 \
+        "link sys/class/input/" name " " path "\nfile " path "/capabilities/key " keys "\n"
 #define LETTERS "1000000000007 ff9f207ac14057ff febeffdfffefffff fffffffffffffffe"
-#define ON_USB  "/devices/pci0000:00/0000:06:00.0/usb1/1-1/1-1:1.0/0003:1.1/input/input5"
+#define ON_USB  "@0000:06:00.0/usb1/1-1/1-1:1.0/0003:1.1/input/"
 #define USB     "0000:06:00.0 class=0c0330 driver=xhci_hcd\n"
 
 static void test_keyboards(void)
 {
-        assert_note(USB "file proc/bus/input/devices " KEYBOARD(ON_USB, LETTERS)
-                    KEYBOARD("/devices/LNXSYSTM:00/LNXPWRBN:00/input/input1", "10000000000000 0")
-                    KEYBOARD("/devices/virtual/input/input9", LETTERS),
+        assert_note(USB KEYBOARD("input5", ON_USB "input5", LETTERS)
+                    KEYBOARD("input1", "sys/devices/LNXPWRBN:00/input/input1", "10000000000000 0")
+                    KEYBOARD("input9", "sys/devices/virtual/input/input9", LETTERS),
                 "0000:06:00.0", "the only keyboard of the host is below it",
                 "Plug a keyboard in elsewhere");
         /* two on one controller do not help, one elsewhere does */
-        assert_in_use(USB "file proc/bus/input/devices " KEYBOARD(ON_USB, LETTERS)
-                      KEYBOARD(ON_USB, LETTERS),
+        assert_in_use(USB KEYBOARD("input5", ON_USB "input5", LETTERS)
+                      KEYBOARD("input6", ON_USB "input6", LETTERS),
                 IN_USE_PROCESS, "0000:06:00.0");
-        assert_in_use(USB "file proc/bus/input/devices " KEYBOARD(ON_USB, LETTERS)
-                      KEYBOARD("/devices/platform/i8042/serio0/input/input0", LETTERS),
+        assert_in_use(USB KEYBOARD("input5", ON_USB "input5", LETTERS)
+                      KEYBOARD("input0", "sys/devices/platform/i8042/input/input0", LETTERS),
                 IN_USE_PROCESS, "");
-        assert_in_use(USB "file proc/bus/input/devices B: KEY=fffffffe\\nS: Sysfs=\\nB: KEY=\\n"
-                      "I: x\\nB: KEY=fffffffe\\n\\0",
+        assert_in_use(USB KEYBOARD("input5", ON_USB "input5", "")
+                      KEYBOARD("event5", ON_USB "event5", LETTERS)
+                      KEYBOARD("input6", ON_USB "input6", "fffffffe x")
+                      "file sys/class/input/input7 x\nsymlink sys/class/input/input8 /etc/../../..",
                 IN_USE_PROCESS, "");
 }
 
 static void test_serial_console(void)
 {
         static const char card[] = "0000:06:00.0 class=070002 driver=serial\n"
-                                   "link sys/class/tty/ttyS4 @0000:06:00.0/tty/ttyS4\n";
+                                   "link sys/class/tty/ttyS4 @0000:06:00.0/tty/ttyS4\n"
+                                   "link sys/dev/char/4:68 @0000:06:00.0/tty/ttyS4\n";
         char lines[512];
 
         (void) snprintf(lines, sizeof(lines), "%s%s", card,
