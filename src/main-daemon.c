@@ -134,6 +134,11 @@ static void on_changed(void *userdata, View *old, View *new)
         bus_view_changed(userdata, old, new);
 }
 
+static int ask_system_state(void *userdata)
+{
+        return bus_ask_system_state(userdata);
+}
+
 static int run_loop(sd_event *event, const Host *host)
 {
         _cleanup_(manager_freep) Manager *manager = NULL;
@@ -152,7 +157,11 @@ static int run_loop(sd_event *event, const Host *host)
         r = bus_new(event, manager, &(BusOptions){}, &bus);
         if (r < 0)
                 return r;
-        manager_set_listener(manager, &(ManagerListener){ on_changed, bus });
+        manager_set_listener(manager, &(ManagerListener){
+                .changed = on_changed,
+                .ask_system_state = ask_system_state,
+                .userdata = bus,
+        });
         r = bus_start(bus);
         if (r < 0)
                 return r;

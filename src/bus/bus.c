@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bus/log-control.h"
+#include "bus/system-state.h"
 #include "log/log.h"
 #include "util/strings.h"
 
@@ -25,6 +26,7 @@ struct Bus {
         bool is_own; /* we connected, and connect again */
         Bouncer *bouncer;
         RequestList *requests;
+        SystemQuery query;
 
         sd_event_source *retry;
         uint64_t backoff;
@@ -40,14 +42,24 @@ RequestList *bus_requests(Bus *bus)
         return bus->requests;
 }
 
+static void drop_query(Bus *bus)
+{
+        bus->query.slot = sd_bus_slot_unref(bus->query.slot);
+}
+
 static void drop_connection(Bus *bus)
 {
+        bool was_asked = bus->query.slot;
+
+        drop_query(bus);
         object_tree_unregister(bus->tree);
         bus->requests = request_list_free(bus->requests);
         bus->bouncer = bouncer_free(bus->bouncer);
         if (bus->connection && bus->is_own)
                 sd_bus_close(bus->connection);
         bus->connection = sd_bus_unref(bus->connection);
+        if (was_asked)
+                manager_take_system_state(bus->manager, SYSTEM_UNKNOWN);
 }
 
 int bus_new(sd_event *event, Manager *manager, const BusOptions *options, Bus **ret)
@@ -59,7 +71,7 @@ int bus_new(sd_event *event, Manager *manager, const BusOptions *options, Bus **
         if (!bus)
                 return -ENOMEM;
         bus->event = sd_event_ref(event);
-        bus->manager = manager;
+        bus->manager = bus->query.manager = manager;
         bus->options = *options;
         if (!address)
                 address = secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
@@ -78,6 +90,7 @@ Bus *bus_free(Bus *bus)
 {
         if (!bus)
                 return NULL;
+        drop_query(bus); /* at the end nobody waits for the answer */
         if (bus->tree)
                 drop_connection(bus);
         sd_event_source_disable_unref(bus->retry);
@@ -208,6 +221,13 @@ int bus_start(Bus *bus)
                 : bus->backoff < BACKOFF_LAST ? 2 * bus->backoff
                                               : BACKOFF_LAST;
         return r < 0 ? r : 0;
+}
+
+int bus_ask_system_state(Bus *bus)
+{
+        if (!bus->connection || sd_bus_is_ready(bus->connection) <= 0)
+                return -ENOTCONN;
+        return system_query_send(&bus->query, bus->connection);
 }
 
 void bus_view_changed(Bus *bus, _unused_ View *old, View *new)

@@ -33,6 +33,9 @@ int bus_serve(Bus *bus, sd_bus *connection) _must_check_;
 /* For ManagerListener.changed: shows the new view from now on and announces what changed. */
 void bus_view_changed(Bus *bus, View *old, View *new);
 
+/* For ManagerListener.ask_system_state. Returns 0, -ENOTCONN, or another negative errno. */
+int bus_ask_system_state(Bus *bus) _must_check_;
+
 /* For handlers, which run only while there is a connection. */
 Bouncer *bus_bouncer(Bus *bus);
 RequestList *bus_requests(Bus *bus);

@@ -156,27 +156,29 @@ static int add_copy(HostDevices *devices, const HostDevice *other)
         return 0;
 }
 
-int host_devices_merge(HostDevices *devices, const HostDevices *other)
-{
-        size_t n = devices->n_items;
-
-        for (size_t i = 0; i < other->n_items; i++) {
-                const HostDevices sorted = { devices->items, n };
-                int r = host_devices_find(&sorted, other->items[i].path)
-                                ? 0 : add_copy(devices, &other->items[i]);
-
-                if (r < 0)
-                        return r;
-        }
-        host_devices_finish(devices);
-        return 0;
-}
-
 static bool same_ids(const HostDevice *a, const HostDevice *b)
 {
         return a->vendor == b->vendor && a->device == b->device &&
                a->subsystem_vendor == b->subsystem_vendor &&
                a->subsystem_device == b->subsystem_device;
+}
+
+int host_devices_merge(HostDevices *devices, const HostDevices *other)
+{
+        size_t n = devices->n_items;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < other->n_items; i++) {
+                const HostDevices sorted = { devices->items, n };
+                HostDevice *item = host_devices_find(&sorted, other->items[i].path);
+
+                if (!item)
+                        r = add_copy(devices, &other->items[i]);
+                else if (same_ids(item, &other->items[i]))
+                        item->uses |= other->items[i].uses;
+        }
+        host_devices_finish(devices);
+        return r;
 }
 
 bool host_devices_cover(const HostDevices *new, const HostDevices *old)

@@ -32,7 +32,8 @@ DEFINE_CLEANUP(HostDevices, host_devices_free)
 int host_devices_add(HostDevices *devices, const Device *device, InUse use, const char *what)
         _must_check_;
 void host_devices_finish(HostDevices *devices);
-/* Adds what `other` lists where nothing is listed, and finishes the list. Returns 0, -ENOMEM. */
+/* Adds to a finished list what another one lists: functions, and uses of the same function. Where
+ * another function stands now, that counts. Returns 0, -ENOMEM. */
 int host_devices_merge(HostDevices *devices, const HostDevices *other) _must_check_;
 
 /* Notes what the guard has seen of every function that is not on VFIO, but for what its claim may

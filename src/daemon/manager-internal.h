@@ -3,7 +3,9 @@
 
 #include <systemd/sd-event.h>
 
+#include "core/host-devices.h"
 #include "daemon/manager.h"
+#include "daemon/uses-watch.h"
 #include "daemon/watcher.h"
 #include "exec/executor.h"
 #include "host/kernel-command-line.h"
@@ -98,6 +100,7 @@ typedef struct ApplyCall ApplyCall;
 typedef struct Lookup Lookup;
 typedef struct NodeMemory NodeMemory;
 typedef struct StuckMemory StuckMemory;
+typedef struct HostNeeds HostNeeds;
 #define INITRAMFS_N_WATCHES 11
 
 struct Manager {
@@ -122,6 +125,8 @@ struct Manager {
         bool is_settled;
 
         Watcher *watcher;
+        UsesWatch *uses_watch;
+        HostNeeds *needs; /* host-needs.c; NULL: a saved tree */
         int watching; /* tells the helper that the watcher is ours; -1: not told */
         sd_event_source *wake_deferred, *wake_timer; /* reconcile.c */
         uint64_t next_scan_usec;                     /* not before: a scan took long */
@@ -274,6 +279,15 @@ int recover_prepare(Manager *manager) _must_check_;
 int recover_resume(Manager *manager, View *view) _must_check_;
 /* The next moment at which it may have something to do; USEC_INFINITY: none. */
 uint64_t recover_deadline(const Manager *manager);
+
+/* host-needs.c: the record of what the host needs */
+int host_needs_prepare(Manager *manager) _must_check_;
+/* Renews it from a view whose functions the guard has looked at. */
+int host_needs_update(Manager *manager, const View *view) _must_check_;
+/* What it says; borrowed, NULL: there is none. */
+const HostDevices *host_needs_recorded(const Manager *manager);
+HostNeeds *host_needs_free(HostNeeds *needs);
+DEFINE_CLEANUP(HostNeeds, host_needs_free)
 
 /* settle.c */
 void settle_update(Manager *manager, View *view);

@@ -111,6 +111,21 @@ static void read_interrupt_remapping(Manager *manager)
                         strerror(-r));
 }
 
+static void on_uses_changed(void *userdata)
+{
+        manager_wake(userdata);
+}
+
+static int watch(Manager *manager)
+{
+        int r;
+
+        r = watcher_new(manager->event, manager_handle_event, manager, &manager->watcher);
+        if (r < 0)
+                return r;
+        return uses_watch_new(manager->event, on_uses_changed, manager, &manager->uses_watch);
+}
+
 static int prepare(Manager *manager, const ManagerOptions *options)
 {
         int r;
@@ -125,7 +140,7 @@ static int prepare(Manager *manager, const ManagerOptions *options)
         if (r < 0)
                 return r;
         if (options->watch) {
-                r = watcher_new(manager->event, manager_handle_event, manager, &manager->watcher);
+                r = watch(manager);
                 if (r < 0)
                         return r;
         }
@@ -142,6 +157,9 @@ static int prepare(Manager *manager, const ManagerOptions *options)
         if (!manager->may_act)
                 return 0;
         r = store_prepare(manager->host);
+        if (r < 0)
+                return r;
+        r = host_needs_prepare(manager);
         if (r < 0)
                 return r;
         r = work_prepare(manager);
@@ -179,6 +197,8 @@ Manager *manager_free(Manager *manager)
                 return NULL;
         close_descriptor(&manager->watching);
         watcher_free(manager->watcher);
+        uses_watch_free(manager->uses_watch);
+        host_needs_free(manager->needs);
         sd_event_source_disable_unref(manager->wake_deferred);
         sd_event_source_disable_unref(manager->wake_timer);
         sd_event_source_disable_unref(manager->deadline_timer);

@@ -46,7 +46,18 @@ typedef struct ManagerListener {
         /* A new view replaces the old one (NULL the first time). Called from the event loop. */
         void (*changed)(void *userdata, View *old, View *new);
         void *userdata;
+        /* Asks the service manager how the system is; the answer, or that there is none, goes to
+         * manager_take_system_state(), from the event loop and never from within. Returns 0, or a
+         * negative errno: nobody can be asked. May be NULL, as if nobody could. */
+        int (*ask_system_state)(void *userdata);
 } ManagerListener;
+
+typedef enum SystemState {
+        SYSTEM_UNKNOWN, /* being booted, in rescue mode, or nobody tells */
+        SYSTEM_UP,
+        SYSTEM_STOPPING, /* a shutdown has begun */
+} SystemState;
+void manager_take_system_state(Manager *manager, SystemState state);
 
 /* Installs the monitor and reads the configuration (below config_root, NULL: the host's root); the
  * first view comes from the loop. With a host that is not live everything is only read. The host

@@ -203,7 +203,7 @@ int manager_reconcile(Manager *manager)
         if (r < 0)
                 return r;
         virtual_functions_watch(manager);
-        return 0;
+        return host_needs_update(manager, view);
 }
 
 static int wake_up(Manager *manager)

@@ -120,10 +120,13 @@ int manager_plan(Manager *manager, bool prune, bool next_boot, const Plan **ret)
         if (!manager->view)
                 return -ENODATA;
         request.prune = prune;
+        /* it may be replaced before the snapshot is */
+        manager->view->snapshot->host_devices = next_boot ? host_needs_recorded(manager) : NULL;
         if (!*plan)
                 r = next_boot ? planner_plan_next_boot(manager->view->snapshot,
                                         manager->view->config, prune, plan)
                               : request_plan(manager->view, &request, NULL, plan);
+        manager->view->snapshot->host_devices = NULL;
         if (r < 0)
                 return r;
         *ret = *plan;

@@ -25,9 +25,12 @@ static int read_from(const Host *host, const char *path, HostDevices **ret)
 
 int host_devices_read(const Host *host, HostDevices **ret)
 {
-        int r = read_from(host, HOST_DEVICES_FILE, ret);
+        return read_from(host, HOST_DEVICES_FILE, ret);
+}
 
-        return r == -ENOENT ? read_from(host, HANDED_ON, ret) : r;
+int host_devices_read_handed_on(const Host *host, HostDevices **ret)
+{
+        return read_from(host, HANDED_ON, ret);
 }
 
 static int make_directories(const Host *host)

@@ -22,6 +22,8 @@ int host_devices_parse(const char *text, size_t length, HostDevices **ret) _must
 
 /* Returns 0; -ENOENT: there is none; -EBADMSG as above; or another negative errno. */
 int host_devices_read(const Host *host, HostDevices **ret) _must_check_;
+/* The same of the copy that an initramfs left. */
+int host_devices_read_handed_on(const Host *host, HostDevices **ret) _must_check_;
 /* In one step, and safe against a power cut. `path` NULL: HOST_DEVICES_FILE, whose directory is
  * made; else a path from the working directory. Returns 0 or a negative errno. */
 int host_devices_write(const Host *host, const char *path, const HostDevices *devices)

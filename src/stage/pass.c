@@ -28,6 +28,8 @@ static int read_host_devices(Pass *pass)
 {
         int r = host_devices_read(&pass->host, &pass->host_devices);
 
+        if (r == -ENOENT)
+                r = host_devices_read_handed_on(&pass->host, &pass->host_devices);
         if (r == -ENOMEM)
                 return r;
         if (r == -ENOENT)

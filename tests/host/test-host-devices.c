@@ -194,10 +194,10 @@ static void test_file(void)
         ASSERT_EQ(host_devices_read(&host, &again), -ENOENT);
         ASSERT_OK(mkdirat(host.root, "run/vfio-bindd", 0755));
         ASSERT_OK(host_devices_hand_on(&host, devices));
-        ASSERT_OK(host_devices_read(&host, &handed));
+        ASSERT_EQ(host_devices_read(&host, &handed), -ENOENT);
+        ASSERT_OK(host_devices_read_handed_on(&host, &handed));
         ASSERT_EQ(handed->n_items, 2);
 
-        /* that of this root comes first, and if it is damaged nothing takes its place */
         ASSERT_OK(host_devices_write(&host, NULL, devices));
         ASSERT_OK(host_devices_read(&host, &again));
         ASSERT_OK(host_devices_format(again, &text));

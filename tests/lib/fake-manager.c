@@ -259,6 +259,12 @@ void manager_forget_holders(Manager *manager, int64_t identifier)
         forget(manager, identifier);
 }
 
+void manager_take_system_state(Manager *manager, SystemState state)
+{
+        manager->system_state = state;
+        manager->n_system_states++;
+}
+
 int manager_plan(Manager *manager, bool prune, bool next_boot, const Plan **ret)
 {
         PlanRequest request = { .stage = STAGE_RUNTIME, .may_unbind = true, .prune = prune };

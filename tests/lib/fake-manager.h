@@ -35,6 +35,8 @@ struct Manager {
         unsigned n_applies, n_forgotten;
         FakeApply *pending;   /* newest first */
         bool nothing_to_do;   /* results name no function */
+        SystemState system_state; /* the last one that it was told */
+        unsigned n_system_states;
         /* the last request planned */
         bool planned_prune, planned_next_boot;
         Plan *dry_run;
