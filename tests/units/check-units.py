@@ -3,6 +3,7 @@
 """The shipped units as systemd reads them: no complaint, no ordering cycle at boot, and the daemon's
 sandbox no looser than it was."""
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -36,10 +37,11 @@ def copy_units(directory: pathlib.Path, units: list[str], program_directory: str
     """With programs that are there: they are not installed when this runs."""
     programs = directory / 'programs'
     programs.mkdir()
-    for name in ('vfio-bindd', 'vfio-bindd-helper'):
+    for name in ('vfio-bindd', 'vfio-bindd-helper', 'vfio-bindctl'):
         (programs / name).symlink_to('/bin/true')
     for unit in map(pathlib.Path, units):
         text = unit.read_text().replace(program_directory, str(programs))
+        text = re.sub(r'=\S+/vfio-bindctl', f'={programs}/vfio-bindctl', text)
         (directory / unit.name).write_text(text)
     return [pathlib.Path(unit).name for unit in units]
 
