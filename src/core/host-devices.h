@@ -27,8 +27,8 @@ DEFINE_CLEANUP(HostDevices, host_devices_free)
 #define _cleanup_host_devices_ _cleanup_(host_devices_freep)
 
 /* Notes one more use of a function of the machine, which is added if it is not there. Of several
- * uses, `what` is said of the first in the order of InUse. Call host_devices_finish() after the last
- * one. Returns 0, -ENOMEM. */
+ * uses, `what` is said of the first in the order of InUse. Call host_devices_finish() after the
+ * last one. Returns 0, -ENOMEM. */
 int host_devices_add(HostDevices *devices, const Device *device, InUse use, const char *what)
         _must_check_;
 void host_devices_finish(HostDevices *devices);

@@ -42,7 +42,8 @@ int write_file_atomic_at(int directory, const char *path, const void *data, size
 int write_file_durable_at(int directory, const char *path, const void *data, size_t length,
         mode_t mode) _must_check_;
 
-/* As write_file_atomic_at(), but fails with -EEXIST if the file exists (link(2) on the temporary file). */
+/* As write_file_atomic_at(), but fails with -EEXIST if the file exists (link(2) on the
+ * temporary file). */
 int create_file_atomic_at(int directory, const char *path, const void *data, size_t length,
         mode_t mode) _must_check_;
 
