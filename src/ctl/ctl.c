@@ -23,6 +23,7 @@ static const Verb *const verbs[] = {
         &verb_monitor,
         &verb_import,
         &verb_export,
+        &verb_doctor,
 };
 
 static int run(int argc, char **argv)

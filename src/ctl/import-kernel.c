@@ -2,76 +2,12 @@
 #include <errno.h>
 
 #include "ctl/complain.h"
-#include "ctl/import.h"
 #include "ctl/import-files.h"
-#include "ctl/modprobe-files.h"
-#include "ctl/pci-ids.h"
-#include "util/array.h"
+#include "ctl/import.h"
+#include "ctl/pci-ids-files.h"
 #include "util/strings.h"
 
 /* vfio-pci's parameter "ids", wherever it is set. */
-
-typedef struct IdList {
-        PciIds *items;
-        size_t n_items;
-} IdList;
-
-static void id_list_done(IdList *list)
-{
-        free(list->items);
-}
-
-static int add_ids(IdList *list, const char *where, unsigned line, const char *value)
-{
-        while (*value) {
-                size_t length = strcspn(value, ",");
-                PciIds ids;
-                int r;
-
-                if (length > 0 && pci_ids_parse(value, length, &ids) < 0) {
-                        complain("%s%s%.0u: \"%.*s\" is no id of the form "
-                                 "vendor:device[:subvendor:subdevice[:class:mask]]. Left out.",
-                                where, line > 0 ? ":" : "", line, (int) length, value);
-                } else if (length > 0) {
-                        r = ARRAY_GROW(list->items, list->n_items);
-                        if (r < 0)
-                                return r;
-                        list->items[list->n_items++] = ids;
-                }
-                value += length;
-                value += *value == ',';
-        }
-        return 0;
-}
-
-static int on_options(void *userdata, const ModprobeLine *line)
-{
-        IdList *list = userdata;
-        int r = 0;
-
-        if (!streq(line->words[0], "options") || !line->words[1] ||
-            !module_name_equal(line->words[1], "vfio_pci"))
-                return 0;
-        for (char **word = line->words + 2; r == 0 && *word; word++)
-                if (startswith(*word, "ids="))
-                        r = add_ids(list, line->file, line->first, startswith(*word, "ids="));
-        return r;
-}
-
-static int read_ids(const Import *import, IdList *list)
-{
-        _cleanup_string_list_ char **words = NULL;
-        int r;
-
-        r = kernel_command_line_words(import->host, &words);
-        for (char **word = words; r >= 0 && word && *word; word++) {
-                const char *value = kernel_parameter_value(*word, "vfio_pci", "ids");
-
-                if (value)
-                        r = add_ids(list, "kernel command line", 0, value);
-        }
-        return r < 0 ? r : modprobe_for_each_line(import->host, on_options, list);
-}
 
 /* What is on the driver now is what the machine had; the rest might have been. */
 static int add_functions(Import *import, ImportClaim *claim, const PciIds *ids, bool bound,
@@ -93,51 +29,58 @@ static int add_functions(Import *import, ImportClaim *claim, const PciIds *ids, 
         return r;
 }
 
-static bool has_further(const Import *import, const IdList *list)
+static bool has_further(const Import *import, const PciIdList *list)
 {
         for (size_t i = 0; i < import->snapshot->n_devices; i++)
                 for (size_t j = 0; j < list->n_items; j++)
-                        if (pci_ids_fit(&list->items[j], &import->snapshot->devices[i]) &&
+                        if (!list->items[j].is_bad &&
+                            pci_ids_fit(&list->items[j].ids, &import->snapshot->devices[i]) &&
                             !driver_is_vfio(import->snapshot->devices[i].driver))
                                 return true;
         return false;
 }
 
-static int add_claim(Import *import, const IdList *list)
+static int add_entry(Import *import, ImportClaim *claim, const PciIdEntry *entry, bool bound)
+{
+        size_t n = 0;
+        int r;
+
+        if (entry->is_bad && bound)
+                complain("%s: \"%s\" is no id of the form vendor:device[:subvendor:subdevice"
+                         "[:class:mask]]. Left out.", entry->where, entry->word);
+        if (entry->is_bad)
+                return 0;
+        r = add_functions(import, claim, &entry->ids, bound, &n);
+        if (r < 0 || n > 0 || !bound)
+                return r;
+        return import_add_comment(claim, "No function of this machine is a %s.", entry->word);
+}
+
+static int add_claim(Import *import, const PciIdList *list)
 {
         ImportClaim *claim;
         int r;
 
         r = import_claim(import, "vfio-pci-ids", "by the ids= of vfio-pci", &claim);
-        for (size_t i = 0; r >= 0 && i < list->n_items; i++) {
-                const PciIds *ids = &list->items[i];
-                size_t n = 0;
-
-                r = add_functions(import, claim, ids, true, &n);
-                if (r >= 0 && n == 0)
-                        r = import_add_comment(claim, "No function of this machine is a %04x:%04x.",
-                                ids->vendor, ids->device);
-        }
+        for (size_t i = 0; r >= 0 && i < list->n_items; i++)
+                r = add_entry(import, claim, &list->items[i], true);
         if (r >= 0 && has_further(import, list))
                 r = import_add_comment(claim, "The ids fit these too, which other drivers have:");
-        for (size_t i = 0; r >= 0 && i < list->n_items; i++) {
-                size_t n = 0;
-
-                r = add_functions(import, claim, &list->items[i], false, &n);
-        }
+        for (size_t i = 0; r >= 0 && i < list->n_items; i++)
+                r = add_entry(import, claim, &list->items[i], false);
         return r;
 }
 
 int import_kernel(Import *import, char *const *files)
 {
-        _cleanup_(id_list_done) IdList list = {};
+        _cleanup_pci_id_list_ PciIdList list = {};
         int r;
 
         if (files && *files) {
                 complain("kernel takes no file; use --root= for another machine's tree.");
                 return -EINVAL;
         }
-        r = read_ids(import, &list);
+        r = pci_id_list_read(import->host, &list);
         if (r < 0 || list.n_items == 0)
                 return r;
         import->found = true;

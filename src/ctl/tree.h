@@ -6,7 +6,7 @@
 /* Text files of the machine or of a saved tree. Links are followed within the root. Paths begin
  * with "/". */
 
-#define TREE_FILE_MAX (1024 * 1024)
+#define TREE_FILE_MAX (16 * 1024 * 1024)
 
 /* Reads a whole text, which the caller frees. Returns 0, -ENOENT, -EINVAL for what is no text (it
  * has NUL bytes), -EFBIG, or another negative errno. */

@@ -18,6 +18,7 @@ extern const Verb verb_wait;
 extern const Verb verb_monitor;
 extern const Verb verb_import;
 extern const Verb verb_export;
+extern const Verb verb_doctor;
 
 /* Reads the command line, runs the verb and sees to it that all output arrived. Returns the exit
  * code of the program. */

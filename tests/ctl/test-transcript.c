@@ -15,9 +15,9 @@
  * `aliases`, what its kernel's modules.alias has (that kernel is 6.1.0); `session`, what was typed
  * and what came of it. Lines of a session that begin with "$ " are run with --root=, and ">PATH" at
  * their end writes standard output to a file of the tree as well. Lines of standard error begin
- * with "! ". "CASE" stands for the path of the folder, "TREE" for that of the tree. Run with the
- * program and the folder as arguments; with UPDATE_GOLDEN=1 in the environment `session` is
- * written anew. */
+ * with "! ". Between them, "+ LINE" is given to fake_sysfs_add(), and "- PATH" removes a file.
+ * "CASE" stands for the path of the folder, "TREE" for that of the tree. Run with the program and
+ * the folder as arguments; with UPDATE_GOLDEN=1 in the environment `session` is written anew. */
 
 #define MODULES   "lib/modules/6.1.0/"
 #define WORDS_MAX 24
@@ -134,6 +134,36 @@ static void run_command(Case *c, const char *line)
         ctl_run_done(&run);
 }
 
+/* "@0000:01:00.0/reset_method" is in the directory of the function. */
+static void remove_path(Case *c, const char *path)
+{
+        const char *slash = strchr(path, '/');
+        _cleanup_free_ char *address = NULL, *directory = NULL, *whole = NULL;
+
+        if (*path != '@') {
+                fake_sysfs_remove(c->fake, path);
+                return;
+        }
+        ASSERT_TRUE(slash);
+        address = strndup(path + 1, (size_t) (slash - path - 1));
+        directory = fake_sysfs_directory(c->fake, address);
+        ASSERT_OK(format_string(&whole, "%s%s", directory, slash));
+        fake_sysfs_remove(c->fake, whole);
+}
+
+static void run_line(Case *c, const char *line)
+{
+        if (startswith(line, "$ ")) {
+                run_command(c, line + 2);
+        } else if (startswith(line, "+ ")) {
+                buffer_printf(&c->session, "%s\n", line);
+                fake_sysfs_add(c->fake, line + 2);
+        } else if (startswith(line, "- ")) {
+                buffer_printf(&c->session, "%s\n", line);
+                remove_path(c, line + 2);
+        }
+}
+
 int main(int argc, char **argv)
 {
         _cleanup_free_ char *session = NULL, *commands = NULL, *result = NULL;
@@ -152,8 +182,7 @@ int main(int argc, char **argv)
         ASSERT_TRUE(commands);
         for (char *rest = NULL, *line = strtok_r(commands, "\n", &rest); line;
                 line = strtok_r(NULL, "\n", &rest))
-                if (startswith(line, "$ "))
-                        run_command(&c, line + 2);
+                run_line(&c, line);
         ASSERT_OK(buffer_finish(&c.session, &result));
 
         if (getenv("UPDATE_GOLDEN"))

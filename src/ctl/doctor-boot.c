@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl/doctor.h"
+#include "ctl/tree.h"
+#include "host/initramfs.h"
+#include "host/kernel-command-line.h"
+#include "host/switch.h"
+#include "util/strings.h"
+
+/* Is everything there that acts at boot: configuration, switch, initramfs? */
+
+static int examine_configuration(Doctor *doctor)
+{
+        const Model *model = doctor->model;
+        int r;
+
+        if (model->n_errors > 0) {
+                r = doctor_find(doctor, true, "configuration-error", "%s:%u: %s%s",
+                        model->errors[0].file ?: "-", model->errors[0].line,
+                        model->errors[0].message ?: "it has errors",
+                        model->n_errors > 1 ? ", and further errors" : "");
+                if (r >= 0)
+                        r = doctor_remedy(doctor,
+                                "\"vfio-bindctl check\" names all of them. Correct the lines, "
+                                "then run \"systemctl reload vfio-bindd\".");
+                if (r < 0)
+                        return r;
+        }
+        if (model->n_claims > 0)
+                return 0;
+        r = doctor_find(doctor, false, "no-claims", "Nothing is claimed.");
+        return r < 0 ? r
+                     : doctor_remedy(doctor,
+                               "\"vfio-bindctl suggest NAME ADDRESS\" prints a claim for "
+                               "/etc/vfio-bind.conf; \"vfio-bindctl import\" takes over from "
+                               "another tool.");
+}
+
+static int examine_command_line(Doctor *doctor)
+{
+        _cleanup_kernel_command_line_ KernelCommandLine line = {};
+        int r;
+
+        r = kernel_command_line_read(&doctor->host, STAGE_RUNTIME, &line);
+        if (r >= 0 && line.mode != SWITCH_ON) {
+                r = doctor_find(doctor, false, "disabled-by-kernel-command-line",
+                        "\"%s\" of this boot keeps vfio-bindd from binding anything.",
+                        line.why ?: "the kernel command line");
+                if (r >= 0)
+                        r = doctor_remedy(doctor, "Boot without it.");
+        }
+        for (char **claim = line.skip; r >= 0 && claim && *claim; claim++) {
+                r = doctor_find(doctor, false, "disabled-by-kernel-command-line",
+                        "vfio_bindd.skip= of this boot leaves out claim %s.", *claim);
+                if (r >= 0)
+                        r = doctor_remedy(doctor, "Boot without it.");
+        }
+        return r;
+}
+
+static int add_rebuild(Doctor *doctor)
+{
+        static const char *const commands[][2] = {
+                { "/usr/sbin/update-initramfs", "update-initramfs -u -k all" },
+                { "/usr/bin/dracut", "dracut --regenerate-all --force" },
+                { "/usr/bin/mkinitcpio", "mkinitcpio -P" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(commands); i++)
+                if (tree_exists(&doctor->host, commands[i][0]))
+                        return doctor_remedy(doctor, "Run \"%s\".", commands[i][1]);
+        return doctor_remedy(doctor, "Build the initramfs again, as the distribution does it.");
+}
+
+static const char *look_at_initramfs(const Doctor *doctor)
+{
+        char digest[INITRAMFS_DIGEST_SIZE];
+        InitramfsState state;
+
+        if (doctor->initramfs_state)
+                return doctor->initramfs_state;
+        if (initramfs_digest(&doctor->host, doctor->config->digest, digest) < 0 ||
+            initramfs_look(&doctor->host, digest, host_is_enabled(&doctor->host), &state, NULL) < 0)
+                return "unknown";
+        return initramfs_state_to_string(state);
+}
+
+static int examine_initramfs(Doctor *doctor)
+{
+        const char *state = look_at_initramfs(doctor);
+        int r = 0;
+
+        if (streq(state, "missing"))
+                r = doctor_find(doctor, false, "initramfs-without-us",
+                        "The initramfs has no vfio-bindd: host drivers that it loads (disks, "
+                        "graphics, USB) get their devices first.");
+        else if (streq(state, "stale"))
+                r = doctor_find(doctor, false, "initramfs-stale",
+                        "The initramfs holds another configuration, or another vfio-bindd, than "
+                        "the system: the next boot begins with that.");
+        else
+                return 0;
+        return r < 0 ? r : add_rebuild(doctor);
+}
+
+int doctor_examine_boot(Doctor *doctor)
+{
+        int r;
+
+        r = examine_configuration(doctor);
+        if (r >= 0)
+                r = examine_command_line(doctor);
+        if (r < 0)
+                return r;
+        if (host_is_enabled(&doctor->host))
+                return examine_initramfs(doctor);
+        r = doctor_find(doctor, false, "not-enabled",
+                "vfio-bindd is not enabled: nothing is bound at boot.");
+        return r < 0 ? r
+                     : doctor_remedy(doctor, "Run \"systemctl enable --now vfio-bindd\".");
+}
