@@ -53,7 +53,8 @@ static void test_other_devices_of_a_file_system(void)
         assert_in_use("link sys/fs/bcachefs/f00d-1/dev-0/block @0000:02:00.0/nvme/nvme1/nvme1n1\n"
                       "link sys/fs/bcachefs/f00d-1/dev-1/block "
                       "@0000:05:00.0/host0/target0:0:0/0:0:0:0/block/sda/bcachefs\n"
-                      "file sys/fs/bcachefs/f00d-1/dev-2/block x\ndir sys/fs/bcachefs/f00d-1/device",
+                      "file sys/fs/bcachefs/f00d-1/dev-2/block x\n"
+                      "dir sys/fs/bcachefs/f00d-1/device",
                 IN_USE_SYSTEM, "0000:02:00.0 0000:05:00.0");
 }
 

@@ -16,7 +16,8 @@ static void test_holders(void)
         assert_note(volume, "0000:02:00.0",
                 "/dev/mapper/vg-da?ta is assembled from /dev/nvme1n1", "Take it apart");
         /* both controllers of a drive that can be reached by two */
-        assert_in_use("block nvme2n1 259:5 sys/devices/virtual/nvme-subsystem/nvme-subsys2/nvme2n1\n"
+        assert_in_use("block nvme2n1 259:5 "
+                      "sys/devices/virtual/nvme-subsystem/nvme-subsys2/nvme2n1\n"
                       "link sys/devices/virtual/nvme-subsystem/nvme-subsys2/nvme0 "
                       "@0000:01:00.0/nvme/nvme0\n"
                       "link sys/devices/virtual/nvme-subsystem/nvme-subsys2/nvme1 "

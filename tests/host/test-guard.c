@@ -220,7 +220,8 @@ static void test_blind(void)
         fake_sysfs_remove(fake, "proc/self/mountinfo");
         _cleanup_snapshot_ Snapshot *snapshot = guard_machine_scan(fake);
         ASSERT_EQ(guard_machine_find(snapshot, "0000:01:00.0")->uses[0].use, IN_USE_BLIND);
-        ASSERT_CONTAINS(guard_machine_find(snapshot, "0000:01:00.0")->uses[0].what, "cannot be read");
+        ASSERT_CONTAINS(guard_machine_find(snapshot, "0000:01:00.0")->uses[0].what,
+                "cannot be read");
         ASSERT_EQ(guard_machine_find(snapshot, "0000:03:00.0")->uses[0].use, IN_USE_BLIND);
         /* without a host driver there is nothing that could use it */
         ASSERT_EQ(guard_machine_find(snapshot, "0000:06:00.0")->n_uses, 0);
