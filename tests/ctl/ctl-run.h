@@ -39,5 +39,5 @@ void ctl_run_done(CtlRun *run);
 /* Longest line, in columns; escape sequences of colours do not count. */
 size_t longest_line(const char *text);
 
-/* Does python3 read it as one JSON value of this kind? */
+/* Is it one JSON document of this kind, as docs/vfio-bindctl.schema.json says? */
 bool is_json(const char *text, const char *kind);
