@@ -85,7 +85,11 @@ def _build(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     if not shutil.which(qemu.PROGRAM):
         raise UnavailableError(f"{qemu.PROGRAM} is not installed")
-    chosen = _chosen_scenarios(options.scenario)
+    chosen = [
+        this
+        for this in _chosen_scenarios(options.scenario)
+        if options.scenario or options.full or not this.full_only
+    ]
     images = [guests.build(guest) for guest in _chosen_guests(options.guest, options.full)]
     results = options.results or Path(tempfile.mkdtemp(prefix="vfio-bindd-vm-"))
     tree = options.tree.resolve() if options.tree else None

@@ -119,7 +119,7 @@ class Hardware:
 
     def environment(self) -> dict[str, str]:
         """The names for guest scripts and for @NAME@ in configuration files."""
-        return {**self.addresses, **self.facts}
+        return {**self.addresses, **self.facts, "ROOT_DISK": address(0, ROOT_DISK_SLOT)}
 
     def arguments(self, directory: Path) -> list[str]:
         """The QEMU arguments; drives are files in `directory` (see make_drives)."""

@@ -1,4 +1,7 @@
-"""Making an initramfs with the tested project's own hooks inside, as its users would get it."""
+"""Making an initramfs with the tested project's own hooks inside, as its users would get it.
+
+By the guest's initramfs-tools, or by the dracut of the guest's suite, which is unpacked beside it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ import threading
 from pathlib import Path
 
 from rig import RigError
-from rig.guests import Image
+from rig.guests import GUEST_FILES, Image
 from rig.overlay import Files
 
 _SCRIPT = """
@@ -24,47 +27,87 @@ tar -C "$root" --numeric-owner --exclude './dev/*' -I zstd -xpf "$2"
 tar -C "$root" --no-overwrite-dir --keep-directory-symlink -xpf "$1/files.tar"
 mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc"
+"""
+_INITRAMFS_TOOLS = """
 chroot "$root" /usr/lib/rig/make-initramfs most "$3" /initramfs
 cp "$root/initramfs" "$1/initramfs"
 """
+# Without the links of a merged /usr that the packages know nothing of.
+_DRACUT = """
+mkdir "$1/dracut"
+tar -C "$1/dracut" --wildcards -xpf "$4" '*dracut*'
+for part in lib usr etc; do
+    [ ! -d "$1/dracut/$part" ] || cp -a "$1/dracut/$part/." "$root/$part/"
+done
+cp -a "$5" "$root/usr/lib/dracut/modules.d/99rig"
+chroot "$root" dracut --no-hostonly --no-compress --omit "$6" --kver "$3" /initramfs
+cp "$root/initramfs" "$1/initramfs"
+"""
+# What each kind leaves out of dracut's modules.
+_OMITTED = {"dracut": "systemd systemd-initrd dracut-systemd", "dracut-systemd": "network"}
+PROJECT = ("project", *_OMITTED)
 _lock = threading.Lock()
 
 
 class InitramfsError(RigError):
-    """mkinitramfs failed; the text tells what it said."""
+    """What makes an initramfs failed; the text tells what it said."""
 
 
-def with_project(image: Image, files: Files, cache: Path) -> Path:
-    """An initramfs with host drivers, made by the guest's mkinitramfs with `files` in place.
+def with_project(image: Image, files: Files, kind: str, cache: Path) -> Path:
+    """An initramfs with host drivers, of a kind of PROJECT, made with `files` in place.
 
     What was made for the same files before is taken from `cache`. Raises InitramfsError.
     """
-    digest = hashlib.sha256(str(image.directory).encode())
+    digest = hashlib.sha256(f"{image.directory} {kind}".encode())
     for path, entry in sorted(files.items()):
         digest.update(f"\0{path}\0{entry.mode:o}\0".encode() + entry.content)
     made = cache / f"initramfs-{digest.hexdigest()[:12]}"
     with _lock:
         if not made.exists():
-            _make(image, files, made)
+            _make(image, files, kind, made)
     return made
 
 
-def _make(image: Image, files: Files, target: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="vm-initramfs-") as temporary:
-        work = Path(temporary)
-        work.chmod(0o777)
-        _write_tar(files, work / "files.tar")
-        # Also for root: it gives a mount namespace of its own.
-        helper = ["mmdebstrap", "--unshare-helper", "sh", "-euc", _SCRIPT, "sh"]
+def _dracut(image: Image) -> Path:
+    """The package dracut-core and what it needs, unpacked only: it excludes no initramfs-tools."""
+    archive = image.directory / "dracut.tar"
+    if not archive.exists():
+        unfinished = image.directory / "dracut.new.tar"
+        command = ["mmdebstrap", "--variant=extract", "--include=dracut-core"]
+        options = [*image.guest.options, image.guest.suite, str(unfinished)]
         result = subprocess.run(
-            [*helper, str(work), str(image.archive), image.release],
+            [*command, *options],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
         )
         if result.returncode != 0:
-            raise InitramfsError(f"mkinitramfs: {(result.stdout + result.stderr).strip()[-2000:]}")
+            raise InitramfsError(f"dracut-core: {result.stderr.strip()[-2000:]}")
+        unfinished.rename(archive)
+    return archive
+
+
+def _make(image: Image, files: Files, kind: str, target: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="vm-initramfs-") as temporary:
+        work = Path(temporary)
+        work.chmod(0o777)
+        _write_tar(files, work / "files.tar")
+        # Also for root: it gives a mount namespace of its own.
+        script = _SCRIPT + (_DRACUT if kind in _OMITTED else _INITRAMFS_TOOLS)
+        helper = ["mmdebstrap", "--unshare-helper", "sh", "-euc", script, "sh"]
+        arguments = [str(work), str(image.archive), image.release]
+        if kind in _OMITTED:
+            arguments += [str(_dracut(image)), str(GUEST_FILES / "dracut"), _OMITTED[kind]]
+        result = subprocess.run(
+            [*helper, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if result.returncode != 0:
+            raise InitramfsError(f"{kind}: {(result.stdout + result.stderr).strip()[-2000:]}")
         # By a copy of our own: in the helper's namespace the file may be somebody else's.
         unfinished = target.with_suffix(".new")
         shutil.copyfile(work / "initramfs", unfinished)

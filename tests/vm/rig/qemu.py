@@ -35,6 +35,7 @@ class Machine:
     arguments: str
     hardware: Hardware
     disk: Path | None = None
+    disk_model: str = "virtio-blk-pci"
     memory: str = "1536M"
     processors: int = 2
 
@@ -84,7 +85,9 @@ def command_line(machine: Machine, directory: Path, console: str) -> list[str]:
     if machine.disk:
         path = str(machine.disk).replace(",", ",,")
         drive = f"if=none,id=root,file={path},format=raw,snapshot=on,cache=unsafe"
-        device = f"virtio-blk-pci,drive=root,bus=pcie.0,addr={ROOT_DISK_SLOT:#x}"
+        device = f"{machine.disk_model},drive=root,bus=pcie.0,addr={ROOT_DISK_SLOT:#x}"
+        if machine.disk_model == "nvme":
+            device += ",serial=root"
         command += ["-drive", drive, "-device", device]
     return command + machine.hardware.arguments(directory)
 

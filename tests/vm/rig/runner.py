@@ -20,7 +20,7 @@ from rig.scenario import Boot, Scenario
 # host gives too little time ("timer doesn't work through Interrupt-remapped IO-APIC").
 COMMON_ARGUMENTS = "console=ttyS0 loglevel=4 panic=-1 mitigations=off no_timer_check"
 SYSTEM_ARGUMENTS = (
-    "root=/dev/vda rootfstype=ext4 ro fsck.mode=skip apparmor=0"
+    "rootfstype=ext4 ro fsck.mode=skip apparmor=0"
     " systemd.show_status=auto TERM=dumb"
 )
 
@@ -104,8 +104,8 @@ def prepare(
     }
     if not in_systemd:
         base = image.initramfs("kernel")
-    elif this.initramfs == "project":
-        base = initramfs.with_project(image, files, cache)
+    elif this.initramfs in initramfs.PROJECT:
+        base = initramfs.with_project(image, files, this.initramfs, cache)
     else:
         base = image.initramfs(this.initramfs)
     script = this.folder / this.script
@@ -119,14 +119,24 @@ def prepare(
         output.seek(0, 2)
         output.write(b"\0" * (-output.tell() % 512))
         cpio.write(output, files, "/rig/overlay" if in_systemd else "")
+        if this.initramfs_files:
+            output.write(b"\0" * (-output.tell() % 512))
+            cpio.write(
+                output, overlay.from_mapping(this.initramfs_files, names, this.folder), ""
+            )
     kernel_args = f"{this.kernel_args} rig.shell" if interactive else this.kernel_args
-    arguments = [COMMON_ARGUMENTS, SYSTEM_ARGUMENTS if in_systemd else "", kernel_args]
+    arguments = [COMMON_ARGUMENTS, kernel_args]
+    if in_systemd:
+        # Behind other models than virtio's there may be drives beside the root.
+        root = "/dev/vda" if this.root_model == "virtio-blk-pci" else "LABEL=rig"
+        arguments[1:1] = [f"root={root}", SYSTEM_ARGUMENTS]
     return qemu.Machine(
         kernel=image.kernel,
         initrd=initrd,
         arguments=" ".join(part for part in arguments if part),
         hardware=hardware,
         disk=image.disk if in_systemd else None,
+        disk_model=this.root_model,
         memory=this.memory,
     )
 

@@ -15,7 +15,8 @@ from rig.report import Report
 from rig.topology import Part
 
 TIERS = ("kernel", "system")
-INITRAMFS = ("list", "most", "project")
+INITRAMFS = ("list", "most", "project", "dracut", "dracut-systemd")
+ROOT_MODELS = ("virtio-blk-pci", "nvme")
 DEFAULT_DEADLINE = {"kernel": 120, "system": 420}
 
 # What a scenario.py may set; all but TIER has a default.
@@ -30,6 +31,9 @@ SETTINGS = {
     "UNITS",
     "KERNEL_ARGS",
     "INITRAMFS",
+    "INITRAMFS_FILES",
+    "ROOT_MODEL",
+    "FULL_ONLY",
     "SCRIPT",
     "MEMORY",
     "DEADLINE",
@@ -53,6 +57,8 @@ class Boot:
     enable: bool | None = None
     kernel_args: str | None = None
     initramfs: str | None = None
+    initramfs_files: Mapping[str, object] | None = None
+    root_model: str | None = None
     script: str | None = None
     deadline: float | None = None
 
@@ -78,6 +84,9 @@ class Scenario:
     units: tuple[str, ...]
     kernel_args: str
     initramfs: str
+    initramfs_files: Mapping[str, object]
+    root_model: str
+    full_only: bool
     script: str
     memory: str
     deadline: float
@@ -124,6 +133,9 @@ def load(folder: Path) -> Scenario:
         units=tuple(getattr(module, "UNITS", ("vfio-bindd.service",))),
         kernel_args=getattr(module, "KERNEL_ARGS", ""),
         initramfs=getattr(module, "INITRAMFS", "list"),
+        initramfs_files=getattr(module, "INITRAMFS_FILES", {}),
+        root_model=getattr(module, "ROOT_MODEL", "virtio-blk-pci"),
+        full_only=getattr(module, "FULL_ONLY", False),
         script=getattr(module, "SCRIPT", "guest.sh"),
         memory=getattr(module, "MEMORY", "1536M"),
         deadline=getattr(module, "DEADLINE", DEFAULT_DEADLINE[tier]),
@@ -135,6 +147,9 @@ def load(folder: Path) -> Scenario:
         resolved = scenario.resolved(boot)
         if resolved.initramfs not in INITRAMFS:
             raise ScenarioError(f"{folder.name}: INITRAMFS must be one of {', '.join(INITRAMFS)}")
+        if resolved.root_model not in ROOT_MODELS:
+            known = ", ".join(ROOT_MODELS)
+            raise ScenarioError(f"{folder.name}: ROOT_MODEL must be one of {known}")
         if not (folder / resolved.script).is_file():
             raise ScenarioError(f"{folder.name}: no {resolved.script}")
     if len({boot.name for boot in scenario.boots}) != len(scenario.boots):

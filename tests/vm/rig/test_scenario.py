@@ -49,6 +49,7 @@ class Loading(unittest.TestCase):
             'TIER = "kernel"\nTOPOLOGI = []\n',
             'TIER = "kernel"\nSCRIPT = "absent.sh"\n',
             'TIER = "system"\nINITRAMFS = "all"\n',
+            'TIER = "system"\nROOT_MODEL = "floppy"\n',
             "TIER = (\n",
         ):
             with self.subTest(text), self.assertRaisesRegex(

@@ -1,0 +1,36 @@
+# What dracut's initramfs took, and what its host drivers got.
+
+object() { echo "/org/vfio/Bind1/device/pci_$(echo "$1" | tr ':.' '__')"; }
+assert_property() { # ADDRESS NAME VALUE
+    assert_equal "$2 of $1" \
+        "$(busctl get-property org.vfio.Bind1 "$(object "$1")" org.vfio.Bind1.Device "$2")" "$3"
+}
+
+wait_booted
+dmesg > /run/rig-dmesg
+assert_no_failed_units
+assert_driver "$TWIN" nvme
+case "$BOOT" in
+    control)
+        assert_driver "$DRIVE" nvme
+        refute "nothing of us is in the image" grep -q vfio-bindd /run/rig-dmesg
+        for name in DRIVE NICS_0 NICS_1; do
+            eval "address=\$$name"
+            if dmesg_probed "$address"; then info "probed-$name yes"; fi
+        done
+        ;;
+    off)
+        assert_property "$DRIVE" ClaimedStage 's "boot"'
+        assert_property "$DRIVE" TakenFrom 's "nvme"'
+        check "which initramfs it was is known all the same" test -s /run/vfio-bindd/initramfs
+        ;;
+    *)
+        for address in "$DRIVE" "$NICS_0" "$NICS_1"; do
+            assert_driver "$address" vfio-pci
+            assert_not_probed "$address"
+            assert_property "$address" Provenance 's "clean"'
+            assert_property "$address" ClaimedStage 's "initrd"'
+        done
+        check "which initramfs it was is known" test -s /run/vfio-bindd/initramfs
+        ;;
+esac
