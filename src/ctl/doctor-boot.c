@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ctl/doctor.h"
-#include "ctl/tree.h"
 #include "host/initramfs.h"
 #include "host/kernel-command-line.h"
 #include "host/switch.h"
 #include "util/strings.h"
+#include "version.h"
 
 /* Is everything there that acts at boot: configuration, switch, initramfs? */
 
@@ -57,20 +57,6 @@ static int examine_command_line(Doctor *doctor)
         return r;
 }
 
-static int add_rebuild(Doctor *doctor)
-{
-        static const char *const commands[][2] = {
-                { "/usr/sbin/update-initramfs", "update-initramfs -u -k all" },
-                { "/usr/bin/dracut", "dracut --regenerate-all --force" },
-                { "/usr/bin/mkinitcpio", "mkinitcpio -P" },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(commands); i++)
-                if (tree_exists(&doctor->host, commands[i][0]))
-                        return doctor_remedy(doctor, "Run \"%s\".", commands[i][1]);
-        return doctor_remedy(doctor, "Build the initramfs again, as the distribution does it.");
-}
-
 static const char *look_at_initramfs(const Doctor *doctor)
 {
         char digest[INITRAMFS_DIGEST_SIZE];
@@ -99,7 +85,10 @@ static int examine_initramfs(Doctor *doctor)
                         "the system: the next boot begins with that.");
         else
                 return 0;
-        return r < 0 ? r : add_rebuild(doctor);
+        return r < 0 ? r
+                     : doctor_remedy(doctor,
+                               "Run \"" PROGRAM_DIRECTORY "/rebuild-initramfs\": it makes those "
+                               "of all kernels anew.");
 }
 
 int doctor_examine_boot(Doctor *doctor)

@@ -6,11 +6,11 @@
 #include "ctl/exit-code.h"
 #include "ctl/hardware-names.h"
 #include "ctl/import.h"
-#include "ctl/tree.h"
 #include "ctl/verbs.h"
 #include "host/guard.h"
 #include "host/scan.h"
 #include "util/strings.h"
+#include "version.h"
 
 #define FACTS (SNAPSHOT_FACT_NAMES | SNAPSHOT_FACT_HOST_DRIVERS | SNAPSHOT_FACT_INTERFACES)
 
@@ -60,26 +60,13 @@ static int look(const char *root, Host *host, Snapshot **ret)
         return r < 0 ? r : guard_scan(host, *ret);
 }
 
-/* Whatever the old tool put into the initramfs is there until it is built again. */
-static int add_initramfs(Import *import)
-{
-        static const char *const commands[][2] = {
-                { "/usr/sbin/update-initramfs", "update-initramfs -u -k all" },
-                { "/usr/bin/dracut", "dracut --regenerate-all --force" },
-                { "/usr/bin/mkinitcpio", "mkinitcpio -P" },
-        };
-
-        for (size_t i = 0; import->is_in_initramfs && i < ELEMENTSOF(commands); i++)
-                if (tree_exists(import->host, commands[i][0]))
-                        return import_add_command(import, "%s", commands[i][1]);
-        return 0;
-}
-
 static int print(Import *import, const Options *options)
 {
-        int r;
+        int r = 0;
 
-        r = add_initramfs(import);
+        /* What the old tool put into the initramfs is there until that is made anew. */
+        if (import->is_in_initramfs)
+                r = import_add_command(import, "%s", PROGRAM_DIRECTORY "/rebuild-initramfs");
         if (r >= 0)
                 r = import_print(import, stdout);
         if (r < 0)
