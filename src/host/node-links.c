@@ -53,7 +53,9 @@ static int replace_link(const Host *host, const char *directory, const char *nam
 
 static int make_directory(const Host *host, const char *path)
 {
-        return mkdirat(host->root, path, 0755) < 0 && errno != EEXIST ? -errno : 0;
+        if (mkdirat(host->root, path, 0755) < 0)
+                return errno == EEXIST ? 0 : -errno;
+        return fchmodat(host->root, path, 0755, 0) < 0 ? -errno : 0; /* not subject to umask */
 }
 
 /* Somebody who removes the last link of a claim removes its directory: try again then. */

@@ -1,0 +1,84 @@
+# What the daemon does with each privilege that its unit leaves to it, and what it cannot do.
+
+NAME=org.vfio.Bind1
+ROOT=/org/vfio/Bind1
+
+object() { echo "$ROOT/device/pci_$(echo "$1" | tr ':.' '__')"; }
+property() { busctl get-property "$NAME" "$(object "$1")" "$NAME.Device" "$2"; }
+manager() { busctl call "$NAME" "$ROOT" "$NAME.Manager" "$@"; }
+
+# A shell in the daemon's control group, hence under its rules for devices.
+in_control_group() { # COMMAND
+    sh -c "echo \$\$ > /sys/fs/cgroup/system.slice/vfio-bindd.service/cgroup.procs && $1"
+}
+exposures() {
+    for unit in vfio-bindd.service vfio-bindd-early.service; do
+        info "exposure-$unit" "$(systemd-analyze security --no-pager "$unit" | tail -n 1)"
+    done
+}
+
+modules_and_nodes() {
+    assert_driver "$DRIVE" vfio-pci "the early pass loads the module and binds"
+    group_of "$DRIVE"
+    assert_equal "the node has an owner of the name service" "$(stat -c '%U:%G %a' "/dev/vfio/$GROUP")" \
+        "alice:alice 600"
+    assert_equal "directories of links are open to all" \
+        "$(stat -c %a /dev/vfio/by-address /dev/vfio/by-claim | tr '\n' ' ')" "755 755 "
+    assert_equal "state is open to all" "$(stat -c %a "/run/vfio-bindd/functions/$DRIVE")" 644
+
+    # Once more by the daemon, without the module.
+    check "released" manager ReleaseDevice 'sa{sv}' "$DRIVE" 0
+    assert_driver "$DRIVE" nvme "given back"
+    modprobe -r vfio-pci
+    refute "vfio-pci is not loaded" test -e /sys/bus/pci/drivers/vfio-pci
+    check "bound by the daemon's worker" manager BindDevice 'sa{sv}' "$DRIVE" 0
+    assert_driver "$DRIVE" vfio-pci "the daemon's worker loads the module and binds"
+    group_of "$DRIVE"
+    assert_equal "the daemon's worker gives it its owner" \
+        "$(stat -c '%U:%G %a' "/dev/vfio/$GROUP")" "alice:alice 600"
+}
+
+serial() {
+    assert_match "configuration space beyond 64 bytes: a serial number" \
+        "$(property "$NIC" Serial)" 's "[0-9a-f]*[0-9a-f]"'
+}
+
+holders() {
+    mkfifo /tmp/hold
+    runuser -u alice -- vfio-open "$DRIVE" --hold < /tmp/hold > /tmp/held 2>&1 &
+    exec 7> /tmp/hold
+    wait_for 10 grep -q ready /tmp/held
+    group_of "$DRIVE"
+    assert_match "another user's process is found" \
+        "$(busctl call "$NAME" "$ROOT/group/$GROUP" "$NAME.Group" ListHolders)" '*"vfio-open"*'
+    exec 7>&-
+    wait
+}
+
+# A block device whose kind was registered after the daemon had started.
+late_block_device() {
+    disk=$(ls "/sys/bus/pci/devices/$LATER/nvme/"*/ | grep '^nvme.*n1$')
+    modprobe loop
+    truncate -s 1M /tmp/image
+    loop=$(losetup -f --show /tmp/image)
+    check "the daemon may look at a drive" in_control_group "head -c 1 /dev/$disk > /dev/null"
+    check "and at a device of a new kind" in_control_group "head -c 1 $loop > /dev/null"
+    refute "but write to none" in_control_group "dd if=/dev/zero of=$loop bs=512 count=1"
+    refute "nor open memory" in_control_group "head -c 1 /dev/mem"
+    losetup -d "$loop"
+
+    mke2fs -q -F "/dev/$disk"
+    mount "/dev/$disk" /home
+    output=$(manager BindDevice 'sa{sv}' "$LATER" 0 2>&1)
+    assert_match "a file system that the sandbox hides is in use" "$output" "*/home*"
+    assert_driver "$LATER" nvme "and its drive stays"
+    umount /home
+}
+
+wait_booted
+exposures
+modules_and_nodes
+serial
+holders
+late_block_device
+assert_no_failed_units
