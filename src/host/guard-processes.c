@@ -163,7 +163,9 @@ static int make_note(Pass *pass, Process *process, const char *node, char **ret_
         if (r < 0)
                 return r;
         n = strlen(process->about.unit);
-        if (is_of_the_host(process))
+        if (process->is_udev)
+                r = format_string(ret_remedy, "Wait until udev has looked at it");
+        else if (is_of_the_host(process))
                 r = format_string(ret_remedy, "The host keeps it open, choose another device");
         else if (n > strlen(".service") && streq(process->about.unit + n - 8, ".service"))
                 r = format_string(ret_remedy, "Stop %s", process->about.unit);

@@ -271,7 +271,8 @@ static void test_check(void)
         ASSERT_OK(host_open(fake->root, &host));
         ASSERT_OK(guard_check(&host, &drive, 0, &use, &text));
         ASSERT_EQ(use, IN_USE_PROCESS);
-        ASSERT_STREQ(text, "/dev/nvme1n1 is open in (udev-worker) (process 50). End that program.");
+        ASSERT_STREQ(text, "/dev/nvme1n1 is open in (udev-worker) (process 50). "
+                           "Wait until udev has looked at it.");
         free(text);
         ASSERT_OK(guard_check(&host, &nic, 1U << IN_USE_PROCESS, &use, &text));
         ASSERT_EQ(use, IN_USE_NETWORK);
