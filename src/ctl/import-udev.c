@@ -49,7 +49,7 @@ static int take_account(char **account, const char *value)
 
 static int read_rule(Import *import, const char *rule, bool *ret_counts)
 {
-        _cleanup_free_ char *user = NULL, *group = NULL, *mode = NULL, *link = NULL;
+        _cleanup_free_ char *user = NULL, *group = NULL, *mode = NULL;
         unsigned bits;
         int r;
 

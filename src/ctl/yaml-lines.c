@@ -84,7 +84,7 @@ static int read_scalar(const char *text, char **ret, const char **ret_problem)
 /* Where the ':' of a plain key stands; NULL: there is no key. */
 static const char *find_colon(const char *text)
 {
-        if (*text == '"' || *text == '\'')
+        if (!*text || *text == '"' || *text == '\'')
                 return NULL;
         for (const char *p = strchr(text + 1, ':'); p; p = strchr(p + 1, ':'))
                 if (p[1] == ' ' || !p[1]) {
