@@ -318,6 +318,9 @@ void applies_free(Manager *manager);
 /* holders.c */
 void lookups_free(Manager *manager);
 
+/* links.c: of functions that others move; compares with the present view. */
+void links_update(const Manager *manager, const View *view);
+
 /* stuck.c: devices that do not come back. */
 /* Functions that another program unbinds from vfio for more than a moment: they are stuck. */
 int stuck_update(Manager *manager, Snapshot *snapshot) _must_check_;

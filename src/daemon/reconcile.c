@@ -167,6 +167,8 @@ int manager_show(Manager *manager, View *view)
         r = view_read_nodes(view, manager->host);
         if (r < 0)
                 return r;
+        if (manager_may_execute(manager))
+                links_update(manager, view);
         r = nodes_update(manager, view);
         if (r < 0)
                 return r;

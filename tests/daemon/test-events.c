@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "daemon/fixture.h"
 
@@ -226,6 +228,30 @@ static void test_drift_is_reclaimed(void)
         fixture_done(&fixture);
 }
 
+static bool has_link(Fixture *fixture)
+{
+        return faccessat(fixture->machine.host.root, "dev/vfio/by-address/" GPU, F_OK,
+                       AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Links come and go with what other programs do. */
+static void test_links_follow(void)
+{
+        Fixture fixture;
+
+        start(&fixture, CONFIG);
+        fake_sysfs_link(fixture.machine.tree, "dev/vfio/by-address/" GPU, "dev/vfio/14");
+        machine_set_driver(&fixture.machine, GPU, "");
+        fixture_event(&fixture, NULL);
+        FIXTURE_RUN_UNTIL(&fixture, !has_link(&fixture));
+        machine_set_driver(&fixture.machine, GPU, "vfio-pci");
+        fixture_event(&fixture, NULL);
+        FIXTURE_RUN_UNTIL(&fixture, has_link(&fixture));
+        fixture_settle(&fixture);
+        ASSERT_DEVICE(&fixture, GPU, "bound", "");
+        fixture_done(&fixture);
+}
+
 int main(void)
 {
         test_events_are_coalesced();
@@ -239,5 +265,6 @@ int main(void)
         test_removal_is_no_drift();
         test_unbound_and_left();
         test_drift_is_reclaimed();
+        test_links_follow();
         return EXIT_SUCCESS;
 }
