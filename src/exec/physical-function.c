@@ -251,6 +251,19 @@ static bool write_num_vfs(Work *work, const char *driver, uint64_t number)
         return r < 0 ? stop_num_vfs(work, driver, r) : true;
 }
 
+/* As many as there were are better than none. */
+static void put_number_back(Work *work, uint64_t before)
+{
+        uint64_t now;
+        PhysicalFunctionReport report = *work->report;
+        char text[24];
+
+        (void) snprintf(text, sizeof(text), "%" PRIu64, before);
+        if (read_num_vfs(work, &now) && now == 0)
+                (void) perform(work, OPERATION_WRITE_NUM_VFS, text, NULL, NULL);
+        *work->report = report;
+}
+
 /* The kernel changes no number but 0 (EBUSY in sriov_numvfs_store(), drivers/pci/iov.c). */
 static bool remove_virtual_functions(Work *work, const char *driver, uint64_t now)
 {
@@ -263,7 +276,10 @@ static bool remove_virtual_functions(Work *work, const char *driver, uint64_t no
         for (size_t i = 0; i < plan->n_virtual_functions; i++)
                 if (!check_virtual_function(work, plan->virtual_functions[i]))
                         return false;
-        return write_num_vfs(work, driver, 0);
+        if (write_num_vfs(work, driver, 0))
+                return true;
+        put_number_back(work, now); /* they may be gone all the same */
+        return false;
 }
 
 static bool make_virtual_functions(Work *work, const char *driver)
@@ -280,19 +296,6 @@ static bool make_virtual_functions(Work *work, const char *driver)
                         "%u virtual functions were asked for, %" PRIu64 " came. Ask for that many",
                         wanted, now);
         return true;
-}
-
-/* As many as there were are better than none. */
-static void put_number_back(Work *work, uint64_t before)
-{
-        uint64_t now;
-        PhysicalFunctionReport report = *work->report;
-        char text[24];
-
-        (void) snprintf(text, sizeof(text), "%" PRIu64, before);
-        if (read_num_vfs(work, &now) && now == 0)
-                (void) perform(work, OPERATION_WRITE_NUM_VFS, text, NULL, NULL);
-        *work->report = report;
 }
 
 static bool set_num_vfs(Work *work)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* autoprobe and the number of VFs of a physical function. */
 #include <errno.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "lib/test.h"
 #include "scenarios.h"
@@ -321,26 +323,116 @@ static void test_too_many(void)
         expect(&run, STATE_FAILED, REASON_VFS_FEWER_THAN_ASKED, "cannot have 9");
 }
 
-static void fail_at(unsigned at, FakeFailure failure)
-{
-        _cleanup_run_ Run run = {};
+/* Every kind of plan for a physical function. */
+typedef enum Kind {
+        KIND_SET_UP,
+        KIND_AUTOPROBE,
+        KIND_RESTORE,
+        KIND_CHANGE,
+        _KIND_MAX,
+} Kind;
 
-        prepare(&run, true, 4);
-        fake_kernel_inject(run.kernel, at, failure, -EIO);
-        carry_out(&run);
-        ASSERT_EQ(run.report.state, STATE_FAILED);
-        ASSERT_TRUE(run.report.text[0]);
-        ASSERT_TRUE(run.pf->num_vfs == 0 || run.pf->autoprobe == 0);
-        ASSERT_TRUE(run.pf->autoprobe == 1 || streq(run.pf->record.original_autoprobe, "1"));
+static void prepare_kind(Run *run, Kind kind, const Device *virtual_functions[static 3])
+{
+        if (kind == KIND_CHANGE) {
+                prepare_change(run, virtual_functions, 5);
+                return;
+        }
+        prepare(run, kind != KIND_RESTORE, kind == KIND_SET_UP ? 4 : 0);
+        if (kind != KIND_RESTORE)
+                return;
+        run->plan.autoprobe_restore = true;
+        run->pf->autoprobe = 0;
+        run->pf->record = (FakeRecord){ .has_original = true, .original_driver = "igb",
+                .original_autoprobe = "1" };
 }
 
-/* Whatever fails, no VF is made while autoprobe is on, and what was changed is on record. */
+static bool is_as_wanted(const Run *run, Kind kind)
+{
+        switch (kind) {
+        case KIND_SET_UP:
+                return run->pf->autoprobe == 0 && run->pf->num_vfs == 4;
+        case KIND_AUTOPROBE:
+                return run->pf->autoprobe == 0;
+        case KIND_RESTORE:
+                return run->pf->autoprobe == 1 && !run->pf->record.has_original;
+        default:
+                return run->pf->num_vfs == 5;
+        }
+}
+
+static void check_rules(const Run *run, Kind kind)
+{
+        ASSERT_STREQ(run->pf->driver, "igb");
+        /* no VF comes while automatic probing is on, and what was changed is on record */
+        if (kind == KIND_SET_UP)
+                ASSERT_TRUE(run->pf->num_vfs == 0 || run->pf->autoprobe == 0);
+        if (kind != KIND_CHANGE && run->pf->autoprobe == 0)
+                ASSERT_STREQ(run->pf->record.original_autoprobe, "1");
+        ASSERT_STREQ(run->kernel->violations, "");
+}
+
+/* The process dies, or not, and whoever comes next finishes. */
+static unsigned run_kind(Kind kind, unsigned at, FakeFailure failure, int error)
+{
+        _cleanup_run_ Run run = {};
+        const Device *virtual_functions[3];
+        bool is_kill = failure == FAKE_KILL || failure == FAKE_KILL_AFTER;
+        pid_t child = 0;
+        unsigned n;
+
+        prepare_kind(&run, kind, virtual_functions);
+        if (at > 0)
+                fake_kernel_inject(run.kernel, at, failure, error);
+        if (at > 0 && is_kill)
+                child = fork();
+        ASSERT_TRUE(child >= 0);
+        if (child == 0)
+                carry_out(&run);
+        if (child == 0 && at > 0 && is_kill)
+                _exit(EXIT_SUCCESS); /* there was no such operation */
+        if (child > 0)
+                ASSERT_EQ(waitpid(child, NULL, 0), child);
+        n = run.kernel->n_operations;
+        if (at == 0) {
+                ASSERT_TRUE(is_as_wanted(&run, kind));
+                return n;
+        }
+
+        check_rules(&run, kind);
+        if (child == 0 && run.report.state == STATE_BOUND)
+                ASSERT_TRUE(is_as_wanted(&run, kind) || kind == KIND_RESTORE);
+        if (child == 0 && run.report.state != STATE_BOUND)
+                ASSERT_TRUE(run.report.text[0]);
+        /* as many as there were are better than none */
+        if (child == 0 && kind == KIND_CHANGE)
+                ASSERT_TRUE(run.pf->num_vfs > 0);
+
+        run.kernel->injections[0].at = 0;
+        run.kernel->locked[20] = false;
+        carry_out(&run);
+        expect(&run, STATE_BOUND, REASON_NONE, "");
+        ASSERT_TRUE(is_as_wanted(&run, kind));
+        check_rules(&run, kind);
+        return n;
+}
+
 static void test_failures(void)
 {
-        /* from load-record to the last read-num-vfs */
-        for (unsigned at = 2; at <= 11; at++) {
-                fail_at(at, FAKE_FAIL_BEFORE);
-                fail_at(at, FAKE_FAIL_AFTER);
+        static const int errors[] = { EIO, EBUSY, EINVAL, ENOENT, EPERM, ENOMEM };
+
+        for (Kind kind = 0; kind < _KIND_MAX; kind++) {
+                unsigned n = run_kind(kind, 0, FAKE_FAIL_BEFORE, 0);
+
+                /* the lock is for whoever else works on the group */
+                for (unsigned at = 2; at < n; at++) {
+                        for (size_t i = 0; i < ELEMENTSOF(errors); i++) {
+                                (void) run_kind(kind, at, FAKE_FAIL_BEFORE, -errors[i]);
+                                (void) run_kind(kind, at, FAKE_FAIL_AFTER, -errors[i]);
+                        }
+                        (void) run_kind(kind, at, FAKE_KILL, 0);
+                        (void) run_kind(kind, at, FAKE_KILL_AFTER, 0);
+                }
         }
 }
 
