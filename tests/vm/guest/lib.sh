@@ -8,14 +8,20 @@ PHASE=first
 NL='
 '
 
-# rig_port NAME: sets rig_device to the node of a virtio-serial port.
+# rig_port NAME: sets rig_device to the node of a virtio-serial port. On a busy host the script may
+# come before udev has loaded their driver.
 rig_port() {
-    for rig_entry in /sys/class/virtio-ports/*; do
-        read -r rig_name < "$rig_entry/name" || continue
-        if [ "$rig_name" = "$1" ]; then
-            rig_device=/dev/${rig_entry##*/}
-            return 0
-        fi
+    rig_left=300
+    while [ "$rig_left" -gt 0 ]; do
+        for rig_entry in /sys/class/virtio-ports/*; do
+            { read -r rig_name < "$rig_entry/name"; } 2>/dev/null || continue
+            if [ "$rig_name" = "$1" ]; then
+                rig_device=/dev/${rig_entry##*/}
+                return 0
+            fi
+        done
+        sleep 0.1
+        rig_left=$((rig_left - 1))
     done
     echo "rig: no virtio-serial port $1" >&2
     return 1
