@@ -75,7 +75,8 @@ int guard_resolve_link(const Host *host, const char *path, char **ret) _must_che
 /* The last component. */
 const char *guard_name(const char *path);
 
-/* A copy of foreign text for people: control characters become "?", at most 200 bytes. */
+/* A copy of foreign text for people, at most 200 bytes: what is no UTF-8 and control characters
+ * become "?". */
 int guard_printable(const char *text, char **ret) _must_check_;
 
 /* "\040" and the like of /proc, in place. */
@@ -85,6 +86,9 @@ void guard_unescape(char *text);
 bool guard_parse_number(const char *text, unsigned *ret_major, unsigned *ret_minor);
 
 /* Fills the nodes and the kinds; before all others. */
+/* What a saved tree says was seen when it was made. Returns 1; 0 if it says nothing. */
+int guard_read_saved(Guard *guard) _must_check_;
+
 int guard_load_nodes(Guard *guard) _must_check_;
 GuardNode *guard_find_node(const Guard *guard, bool is_block, unsigned major_number,
         unsigned minor_number);

@@ -204,8 +204,9 @@ int guard_printable(const char *text, char **ret)
         if (!copy)
                 return -ENOMEM;
         for (char *p = copy; *p; p++)
-                if ((unsigned char) *p < 0x20 || *p == 0x7f)
+                if ((unsigned char) *p < 0x20)
                         *p = '?';
+        make_printable(copy);
         *ret = copy;
         return 0;
 }
@@ -289,8 +290,11 @@ static int look(Guard *guard)
                 return -ENOMEM;
         for (size_t i = 0; i < guard->snapshot->n_devices; i++)
                 clear_notes(&guard->snapshot->devices[i]);
+        int r = guard_read_saved(guard);
+        if (r != 0)
+                return r < 0 ? r : 0;
         for (size_t i = 0; i < ELEMENTSOF(looks); i++) {
-                int r = looks[i](guard);
+                r = looks[i](guard);
                 if (r < 0)
                         return r;
         }
