@@ -11,7 +11,7 @@
 #include "util/io.h"
 #include "util/strings.h"
 
-static int format(char **ret, const char *text, va_list arguments)
+static int _printf_(2, 0) format(char **ret, const char *text, va_list arguments)
 {
         if (vasprintf(ret, text, arguments) < 0) {
                 *ret = NULL;

@@ -10,7 +10,7 @@ root = pathlib.Path(sys.argv[1])
 FOLDERS = ('conf', 'units', 'udev-rules', 'src/bus', 'src/daemon', 'src/log', 'src/stage')
 files = [path for folder in FOLDERS for path in sorted((root / folder).rglob('*'))
          if path.is_file()]
-files += [*(root / 'src').glob('main-*.c'), root / 'README.md']
+files += [*(root / 'src').glob('main-*.c'), *(root / 'docs').glob('*.md'), root / 'README.md']
 
 verbs = {verb for path in (root / 'src/ctl').glob('verb-*.c')
          for verb in re.findall(r'\.name = "([a-z-]+)",$', path.read_text(), re.M)}
