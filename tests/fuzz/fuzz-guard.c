@@ -13,12 +13,14 @@
  * follows. The machine itself stays as it is. */
 
 const char *const fuzz_dictionary[] = {"30 1 259:0 / / rw - ext4 /dev/nvme0n1 rw\n",
-        "31 1 0:30 / /b rw - btrfs /dev/nvme0n1:/dev/sda rw\n", "32 1 8:0 / /c rw - xfs x rw,logdev=",
+        "31 1 0:30 / /b rw - btrfs /dev/nvme0n1:/dev/sda rw\n",
+        "32 1 8:0 / /c rw - xfs x rw,logdev=",
         "/dev/nvme0n1", "/dev/sda", "\\040", "\\012", " partition 1 0 -2\n", "8:0", "259:0",
         "eno1\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\n", "eno1", "lower_", "upper_br0",
         "00000000000000000000000000000000 00 ", " 00000001 eno1\n", "  c0-c1 : 0000:01:00.0\n",
         "    c0-c1 : efifb\n", "mnt:[3]", "tty0 ttyS4", "VGA", "frame buffer", "(udev-worker)",
-        "0::/system.slice/systemd-udevd.service\n", "Device Minor: 0\n", "fffffffffffffffe", "../..",
+        "0::/system.slice/systemd-udevd.service\n", "Device Minor: 0\n", "fffffffffffffffe",
+        "../..",
         "\xc3\x28", NULL};
 
 static const char *const files[] = {"proc/self/mountinfo", "proc/7/mountinfo", "proc/7/comm",
