@@ -6,6 +6,7 @@
 
 #include "bus/log-control.h"
 #include "bus/system-state.h"
+#include "bus/turns.h"
 #include "log/log.h"
 #include "util/strings.h"
 
@@ -26,6 +27,7 @@ struct Bus {
         bool is_own; /* we connected, and connect again */
         Bouncer *bouncer;
         RequestList *requests;
+        Turns *turns;
         SystemQuery query;
 
         sd_event_source *retry;
@@ -53,6 +55,7 @@ static void drop_connection(Bus *bus)
 
         drop_query(bus);
         object_tree_unregister(bus->tree);
+        bus->turns = turns_free(bus->turns);
         bus->requests = request_list_free(bus->requests);
         bus->bouncer = bouncer_free(bus->bouncer);
         if (bus->connection && bus->is_own)
@@ -112,6 +115,8 @@ int bus_serve(Bus *bus, sd_bus *connection)
         r = bouncer_new(connection, &bus->options.bouncer, &bus->bouncer);
         if (r >= 0)
                 r = request_list_new(bus->manager, &bus->requests);
+        if (r >= 0)
+                r = turns_new(connection, &bus->turns);
         if (r >= 0)
                 r = object_tree_register(bus->tree, connection);
         if (r >= 0)

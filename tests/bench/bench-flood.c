@@ -110,6 +110,9 @@ static sd_bus_message *flood_call(sd_bus *client, uint64_t i)
         case 5:
                 return test_call_new(client, BUS_NAME, BUS_ROOT, BUS_INTERFACE_MANAGER, "Reload",
                         NULL);
+        case 6:
+                return test_call_new(client, BUS_NAME, BUS_ROOT,
+                        "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL);
         default:
                 return test_call_new(client, BUS_NAME, device, BUS_INTERFACE_DEVICE, "Bind",
                         "a{sv}", 0);
