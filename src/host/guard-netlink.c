@@ -161,7 +161,7 @@ static int take_address(Question *question, struct nlmsghdr *message)
 /* 1: the answer is complete, 2: but was changed meanwhile. */
 static int take_messages(Question *question, size_t size, TakeMessage take)
 {
-        int length = (int) size;
+        uint32_t length = (uint32_t) size;
         bool is_interrupted = false;
 
         for (struct nlmsghdr *message = (void *) question->buffer; NLMSG_OK(message, length);
