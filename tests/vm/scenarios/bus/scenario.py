@@ -9,7 +9,7 @@ from rig import topology as hw
 TIER = "system"
 ENABLE = True
 TOOLS = ("vfio-open", "watch-nodes")
-DEADLINE = 600
+DEADLINE = 900
 TOPOLOGY = [
     hw.Iommu(),
     hw.Nvme("NVME_A"),
