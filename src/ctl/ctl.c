@@ -21,6 +21,7 @@ static const Verb *const verbs[] = {
         &verb_release,
         &verb_wait,
         &verb_monitor,
+        &verb_snapshot,
         &verb_import,
         &verb_export,
         &verb_doctor,

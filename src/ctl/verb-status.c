@@ -15,6 +15,7 @@
 #include "ctl/sentence.h"
 #include "ctl/verbs.h"
 #include "util/buffer.h"
+#include "version.h"
 
 #define JOURNAL_LINES 10
 
@@ -275,6 +276,14 @@ static ExitCode show_device(const Source *source, const Options *options)
         return EXIT_CODE_FAILED;
 }
 
+/* What makes it current, where it is not. */
+static const char *initramfs_remedy(const char *state)
+{
+        return streq(state, "stale") || streq(state, "missing")
+                ? "; run \"" PROGRAM_DIRECTORY "/rebuild-initramfs\""
+                : "";
+}
+
 static int print_machine(const Model *model, const Terminal *terminal)
 {
         Fields fields = { .terminal = terminal, .file = stdout, .width = 13 };
@@ -299,9 +308,10 @@ static int print_machine(const Model *model, const Terminal *terminal)
                         : "not known whether remapped",
                 STYLE_NONE);
         if (text[MANAGER_INITRAMFS_STATE])
-                fields_printf(&fields, "Initramfs", "%s; that of this boot: %s",
+                fields_printf(&fields, "Initramfs", "%s; that of this boot: %s%s",
                         text[MANAGER_INITRAMFS_STATE],
-                        text[MANAGER_BOOTED_INITRAMFS_STATE] ?: "unknown");
+                        text[MANAGER_BOOTED_INITRAMFS_STATE] ?: "unknown",
+                        initramfs_remedy(text[MANAGER_INITRAMFS_STATE]));
         fields_add(&fields, "Claims", claims, STYLE_NONE);
         return fields.error < 0 ? fields.error
                                 : print_configuration_errors(model, terminal, stdout);

@@ -16,6 +16,7 @@ extern const Verb verb_bind;
 extern const Verb verb_release;
 extern const Verb verb_wait;
 extern const Verb verb_monitor;
+extern const Verb verb_snapshot;
 extern const Verb verb_import;
 extern const Verb verb_export;
 extern const Verb verb_doctor;

@@ -18,3 +18,8 @@ int guard_scan(const Host *host, Snapshot *snapshot) _must_check_;
  * Returns 0, -ENODEV if the function is gone, another negative errno. */
 int guard_check(const Host *host, const PciAddress *address, unsigned allow, InUse *ret_use,
         char **ret) _must_check_;
+
+/* In a saved tree, what was seen when it was made; guard_scan() takes it from there. */
+#define GUARD_SAVED "vfio-bindctl-snapshot/uses"
+/* The text of that file, for a snapshot that guard_scan() filled. Returns 0, -ENOMEM. */
+int guard_format_saved(const Snapshot *snapshot, char **ret) _must_check_;

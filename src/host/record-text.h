@@ -15,6 +15,7 @@ typedef enum RecordState {
         RECORD_WHOLE,
 } RecordState;
 
+/* An inode of 0 stands for any, in a saved tree. */
 int record_text_format_original(const DeviceRecord *record, uint64_t inode, char **ret)
         _must_check_;
 int record_text_format(const DeviceRecord *record, uint64_t inode, char **ret) _must_check_;
