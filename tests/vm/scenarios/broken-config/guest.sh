@@ -59,7 +59,7 @@ for round in more-reading selectors doubled conflicting; do
     esac
 done
 
-# Files that are refused: each could have said anything, so all claims are out and stay as they were.
+# Files that are refused: each could have said anything, so all claims stay as they were.
 use good
 check "good: reload" reload
 tell good

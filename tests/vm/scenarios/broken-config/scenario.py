@@ -1,8 +1,8 @@
 """Every mistake of a configuration is named, costs its own claim and nothing else.
 
-A round is a set of files. The first is there at boot, the others come by reload. In each, claims with
-a mistake select a device each; the good claim `rest` selects all devices of that kind and gets those
-that no bad claim names.
+A round is a set of files. The first is there at boot, the others come by reload. In each, claims
+with a mistake select a device each; the good claim `rest` selects all devices of that kind and gets
+those that no bad claim names.
 """
 
 import dataclasses

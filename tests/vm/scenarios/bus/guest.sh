@@ -20,8 +20,8 @@ objects() {
 # error_of COMMAND…: sets ERROR to the name of the D-Bus error, MESSAGE to its text.
 error_of() {
     error_output=$(SYSTEMD_LOG_LEVEL=debug "$@" 2>&1)
-    ERROR=$(echo "$error_output" | sed -n 's/.*Got message type=error .*error-name=\([^ ]*\) .*/\1/p' |
-        tail -n 1)
+    ERROR=$(echo "$error_output" |
+        sed -n 's/.*Got message type=error .*error-name=\([^ ]*\) .*/\1/p' | tail -n 1)
     MESSAGE=$(echo "$error_output" | sed -n 's/^Call failed: //p')
 }
 assert_error() { # NAME ERROR COMMAND…
