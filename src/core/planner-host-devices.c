@@ -7,6 +7,11 @@
 /* The early stages cannot see what the host is going to need; they go by the record of what it
  * needed before. At runtime everybody sees for himself. */
 
+static bool may_be_storage(const Device *device)
+{
+        return device->class_code >> 16 == 0x01 || device->class_code >> 8 == 0x0c03;
+}
+
 /* Without a record the initramfs takes nothing that a host is likely to need: mass storage,
  * network, USB, the screen of the firmware. A class may be all there is to see: nobody looked for
  * boot_vga. */
@@ -14,9 +19,21 @@ static bool may_be_needed(const Device *device)
 {
         unsigned base = device->class_code >> 16, sub = device->class_code >> 8;
 
-        if (base == 0x01 || base == 0x02 || sub == 0x0c03)
+        if (may_be_storage(device) || base == 0x02)
                 return true;
         return device->has_details ? device->boot_vga : sub == 0x0300;
+}
+
+/* The boot service without a record: the root is there, but not all that /etc/fstab names. */
+static int defer_storage(const MemberPlan *member, HostDeviceVerdict *ret)
+{
+        *ret = (HostDeviceVerdict){ .state = STATE_PENDING,
+                                    .reason = REASON_DEFERRED_TO_NEXT_STAGE };
+        return format_string(&ret->text,
+                "there is no record yet of what the host needs, and /etc/fstab or /etc/crypttab "
+                "waits for something that may be on %s (class %04x). Run \"vfio-bindctl apply\" "
+                "once the host runs.",
+                PCI_ADDRESS_TEXT(&member->device->address), member->device->class_code >> 8);
 }
 
 static int defer(const MemberPlan *member, HostDeviceVerdict *ret)
@@ -76,9 +93,11 @@ int planner_judge_host_device(const Planning *planning, const MemberPlan *member
         *ret = (HostDeviceVerdict){};
         if (planning->request->stage == STAGE_RUNTIME)
                 return 0;
+        if (!devices && planning->request->stage == STAGE_INITRD)
+                return may_be_needed(member->device) ? defer(member, ret) : 0;
         if (!devices)
-                return planning->request->stage == STAGE_INITRD && may_be_needed(member->device)
-                               ? defer(member, ret) : 0;
+                return planning->snapshot->awaits_storage && may_be_storage(member->device)
+                               ? defer_storage(member, ret) : 0;
         item = host_devices_match(devices, planning->host_devices_in_place, member->device,
                 planner_allowed_uses(member), &moved);
         if (!item)

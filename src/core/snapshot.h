@@ -119,6 +119,8 @@ typedef struct Snapshot {
         /* What the host needed when it last ran, for the early stages: NULL if nobody knows. It
          * belongs to whoever read it, and must outlive the snapshot. */
         const struct HostDevices *host_devices;
+        /* … and then: the boot waits for a file system on something that has no driver yet. */
+        bool awaits_storage;
 } Snapshot;
 
 int snapshot_new(Snapshot **ret) _must_check_;

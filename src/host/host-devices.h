@@ -38,6 +38,10 @@ int host_devices_hand_on(const Host *host, const HostDevices *devices) _must_che
 int host_devices_collect(const Host *host, const Snapshot *snapshot, const Plan *plan,
         const HostDevices *previous, HostDevices **ret) _must_check_;
 
+/* Do fstab or crypttab name, for every boot, a block device that is not there yet? Not one with
+ * "noauto" or "nofail". Returns 1, 0, -ENOMEM. */
+int host_tables_await_storage(const Host *host) _must_check_;
+
 /* The second half of that: what the host's tables name. Returns 0, -ENOMEM. */
 int host_tables_scan(const Host *host, const Snapshot *snapshot, HostDevices *devices)
         _must_check_;

@@ -22,6 +22,7 @@
 typedef struct Tables {
         Guard guard; /* on a snapshot of our own: a name alone is no use at runtime */
         const char *table; /* "/etc/fstab" */
+        bool awaits;       /* something that is named is not there */
 } Tables;
 
 static bool is_octal(const char *text)
@@ -224,6 +225,62 @@ static int add_to_record(const Snapshot *snapshot, const Snapshot *found, HostDe
                         return r;
         }
         return 0;
+}
+
+static bool is_optional(char *options)
+{
+        char *rest = NULL;
+
+        for (char *word = options ? strtok_r(options, ",", &rest) : NULL; word;
+             word = strtok_r(NULL, ",", &rest))
+                if (streq(word, "noauto") || streq(word, "nofail"))
+                        return true;
+        return false;
+}
+
+static int await_source(Tables *tables, char *source, char *options)
+{
+        _cleanup_free_ char *node = NULL, *directory = NULL;
+
+        unescape(source);
+        int r = is_optional(options) ? -ENOENT : node_of(source, &node);
+        if (r < 0)
+                return scan_error_is_fatal(r) ? r : 0;
+        r = guard_block_find_node(tables->guard.host, node, &directory);
+        if (r < 0)
+                tables->awaits = true;
+        return scan_error_is_fatal(r) ? r : 0;
+}
+
+/* Type, or key, comes before the options. */
+static char *skip_one(char *rest)
+{
+        char *words = NULL;
+
+        return strtok_r(rest, " \t\r", &words) ? strtok_r(NULL, " \t\r", &words) : NULL;
+}
+
+/* The root is there, by whatever name. */
+static int await_mount(Tables *tables, char *source, char *point, char *rest)
+{
+        if (point && streq(point, "/"))
+                return 0;
+        return await_source(tables, source, skip_one(rest));
+}
+
+static int await_encrypted(Tables *tables, char *name, char *source, char *rest)
+{
+        return source ? await_source(tables, source, skip_one(rest)) : 0;
+}
+
+int host_tables_await_storage(const Host *host)
+{
+        Tables tables = { .guard = { .host = host } };
+
+        int r = scan_table(&tables, "/etc/fstab", await_mount);
+        if (r == 0)
+                r = scan_table(&tables, "/etc/crypttab", await_encrypted);
+        return r < 0 ? r : tables.awaits;
 }
 
 int host_tables_scan(const Host *host, const Snapshot *snapshot, HostDevices *devices)

@@ -38,7 +38,11 @@ static int read_host_devices(Pass *pass)
                 log_warning("The record of what the host needs (/%s) cannot be used (%s). The "
                             "daemon writes it anew.",
                         HOST_DEVICES_FILE, r == -EBADMSG ? "it is damaged" : strerror(-r));
-        return 0;
+        if (r == 0 || pass->stage != STAGE_BOOT)
+                return 0;
+        r = host_tables_await_storage(&pass->host);
+        pass->awaits_storage = r > 0;
+        return r < 0 ? r : 0;
 }
 
 int pass_configure(Pass *pass)
@@ -110,6 +114,7 @@ int pass_plan(const Pass *pass, Snapshot *snapshot, const PlanRequest *request, 
         int r;
 
         snapshot->host_devices = pass->host_devices;
+        snapshot->awaits_storage = pass->awaits_storage;
         r = planner_plan(snapshot, pass->config, request, &plan);
         if (r >= 0 && needs_guard(plan)) {
                 plan = plan_free(plan);

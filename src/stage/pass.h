@@ -15,6 +15,7 @@ typedef struct Pass {
         KernelCommandLine command_line;
         Config *config;
         HostDevices *host_devices; /* early stages: the record; NULL: none that is valid */
+        bool awaits_storage;       /* boot stage without a record: host_tables_await_storage() */
         Operations operations;
 } Pass;
 

@@ -248,6 +248,10 @@ static void parse_line(TextMachine *machine, const Config *config, char *line)
         bool is_request = streq(first, "request");
         Device *device = NULL;
 
+        if (streq(first, "awaits-storage")) {
+                machine->snapshot->awaits_storage = true;
+                return;
+        }
         if (streq(first, "host-devices") || streq(first, "host-device")) {
                 add_host_device(machine, line);
                 return;

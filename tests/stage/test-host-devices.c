@@ -89,6 +89,40 @@ static void test_no_record(void)
         }
 }
 
+/* A first boot that takes what it waits for would not come up: storage waits for the record. */
+static void test_no_record_and_a_file_system_to_come(void)
+{
+        static const struct {
+                const char *table, *text;
+                bool waits;
+        } tables[] = {
+                { "etc/fstab", "UUID=12-34 /srv xfs defaults 0 2\n", true },
+                { "etc/fstab", "UUID=12-34 /srv xfs nofail,x-systemd.automount 0 2\n", false },
+                { "etc/fstab", "/dev/nvme0n1 /srv xfs rw,noauto\n", false },
+                { "etc/fstab", "/dev/nvme0n1 /srv\n", true },
+                { "etc/fstab", "UUID=56-78 / ext4 defaults\n", false },
+                { "etc/fstab", "/dev/vda1 / ext4 defaults\ntmpfs /tmp tmpfs\n", false },
+                { "etc/fstab", "server:/home /home nfs defaults\n", false },
+                { "etc/crypttab", "data UUID=12-34 none luks\n", true },
+                { "etc/crypttab", "data UUID=12-34 none luks,nofail\n", false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(tables); i++) {
+                _cleanup_fake_sysfs_ FakeSysfs *machine = machine_new(DEVICES, ALL);
+                _cleanup_free_ char *first = NULL, *second = NULL;
+
+                fake_sysfs_add(machine, "block vda1 254:1 sys/devices/virtual/block/vda1");
+                fake_sysfs_write(machine, tables[i].table, tables[i].text);
+                first = dry_run(machine, STAGE_BOOT);
+                ASSERT_EQ(!strstr(first, "0000:01:00.0 (1b36:0010) would be bound"),
+                        tables[i].waits);
+                ASSERT_CONTAINS(first, "0000:02:00.0 (8086:1533) would be bound");
+                record(machine, NULL, 0);
+                second = dry_run(machine, STAGE_BOOT);
+                ASSERT_CONTAINS(second, "0000:01:00.0 (1b36:0010) would be bound");
+        }
+}
+
 /* The screen that the firmware lit is left alone as long as nobody knows better. */
 static void test_no_record_boot_vga(void)
 {
@@ -103,7 +137,8 @@ static void test_no_record_boot_vga(void)
 /* An initramfs hands on what it knows: /var may come later. */
 static void test_handed_on(void)
 {
-        _cleanup_fake_sysfs_ FakeSysfs *machine = machine_new(DEVICES, "[Claim x]\nMatch=7f:00.0\n");
+        _cleanup_fake_sysfs_ FakeSysfs *machine =
+                machine_new(DEVICES, "[Claim x]\nMatch=7f:00.0\n");
         BootOptions options = { .stage = STAGE_INITRD, .root = machine->root };
         _cleanup_free_ char *before = NULL, *after = NULL;
         LogTaken taken;
@@ -204,6 +239,7 @@ int main(void)
 {
         test_record_and_boot();
         test_no_record();
+        test_no_record_and_a_file_system_to_come();
         test_no_record_boot_vga();
         test_handed_on();
         test_record_for_an_initramfs();

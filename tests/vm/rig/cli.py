@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import shutil
 import sys
@@ -46,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run scenarios")
     run.add_argument("scenario", nargs="*", metavar="SCENARIO")
     run.add_argument("--guest", action="append", choices=[*GUESTS], help="only on this guest")
-    run.add_argument("--full", action="store_true", help="on all guests")
+    run.add_argument("--full", action="store_true", help="on all guests, all boots")
     run.add_argument("--tree", type=Path, metavar="DESTDIR", help="the installed project")
     run.add_argument("--tools", type=Path, metavar="DIR", help="where tests/vm/tools is built")
     run.add_argument("--results", type=Path, metavar="DIR", help="where files go")
@@ -90,6 +91,11 @@ def _run(options: argparse.Namespace) -> int:
         for this in _chosen_scenarios(options.scenario)
         if options.scenario or options.full or not this.full_only
     ]
+    if not options.full:
+        chosen = [
+            dataclasses.replace(this, boots=tuple(boot for boot in this.boots if not boot.full))
+            for this in chosen
+        ]
     images = [guests.build(guest) for guest in _chosen_guests(options.guest, options.full)]
     results = options.results or Path(tempfile.mkdtemp(prefix="vfio-bindd-vm-"))
     tree = options.tree.resolve() if options.tree else None

@@ -61,6 +61,7 @@ class Boot:
     root_model: str | None = None
     script: str | None = None
     deadline: float | None = None
+    full: bool = False  # with --full only
 
 
 Boots = Mapping[str, Results]
@@ -99,7 +100,7 @@ class Scenario:
         changes = {
             field.name: value
             for field in dataclasses.fields(boot)
-            if field.name not in ("name", "files")
+            if field.name not in ("name", "files", "full")
             and (value := getattr(boot, field.name)) is not None
         }
         return dataclasses.replace(self, files={**self.files, **(boot.files or {})}, **changes)
