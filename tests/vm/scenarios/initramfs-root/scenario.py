@@ -14,6 +14,7 @@ def record(*lines):
 
 
 TIER = "system"
+GUESTS = ("bookworm",)
 ENABLE = True
 INITRAMFS = "project"
 ROOT_MODEL = "nvme"
