@@ -14,7 +14,7 @@ refused() { # CLAIM STATE REASON
 wait_booted
 assert_no_failed_units
 case "$BOOT" in
-    control)
+    control*)
         assert_driver "$NVME_A" nvme
         ;;
     no-iommu)

@@ -28,21 +28,21 @@ BOOTS = (
         "absent",
         files={"/etc/vfio-bind.conf": "[Claim away]\nMatch=0000:7f:00.0\n"},
     ),
+    Boot("control-again", enable=False),
 )
 
 
-# The aim is 2 s. Boots of one guest differ by as much on an emulated processor that the host shares,
-# and a timeout of ours that were waited for would cost 10 s and more.
-_leeway_usec = 4_000_000
-
-
 def check(boots, report):
-    """No boot is slower for a claim that cannot be fulfilled."""
-    control = int(boots["control"].info("multi-user-usec"))
+    """No boot is slower for a claim that cannot be fulfilled.
+
+    Boots without us differ among themselves, on a busy host by seconds: the slower of the first and
+    the last one counts.
+    """
+    control = max(int(boots[name].info("multi-user-usec")) for name in ("control", "control-again"))
     for name in ("no-iommu", "no-module", "shared-group", "absent"):
         usec = int(boots[name].info("multi-user-usec"))
         report.true(
-            f"{name}: multi-user.target is not held up",
-            usec <= control + _leeway_usec,
+            f"{name}: multi-user.target within 2 s of the control boots",
+            usec <= control + 2_000_000,
             f"{(usec - control) / 1e6:.1f} s later",
         )
