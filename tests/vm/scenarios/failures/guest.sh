@@ -1,7 +1,7 @@
 # One group of two cards with host drivers, bound and released by request: a member's bind fails,
 # workers and the daemon are killed, a program has the group open.
 
-ROUNDS=20
+read -r ROUNDS < /etc/rounds
 SYSFS=/sys/bus/pci/devices
 
 call() { # METHOD ADDRESS: sets ANSWER and STATUS
@@ -97,10 +97,11 @@ for at in 2 4 6; do
     tamper "signal=KILL:when=$at"
     call BindDevice "$PAIR_0"
     leave
-    wait_for 20 settled
+    # nobody asks for it
+    wait_for 60 settled || fail "worker killed at write $at: taken up" "it is not" "$(describe)"
     if both_on e1000; then as_found "worker killed at write $at"
     else whole "worker killed at write $at" vfio-pci; fi
-    info "killed-at-$at" "$STATUS $(cut -d' ' -f1 /proc/uptime)"
+    info "killed-at-$at" "$STATUS"
     call BindDevice "$PAIR_0"
     whole "bound after a worker was killed at write $at" vfio-pci
     release "after a worker was killed at write $at"
@@ -139,7 +140,7 @@ done
 info killed "$n_killed"
 if [ -z "$broken" ]; then ok "whole in every round"
 else fail "whole in every round" "not in all of $ROUNDS" "$broken"; fi
-if [ "$n_killed" -gt 10 ]; then ok "something was killed in most rounds"
+if [ "$n_killed" -ge "$ROUNDS" ]; then ok "something was killed in most rounds"
 else fail "something was killed in most rounds" "$n_killed times"; fi
 
 call BindDevice "$PAIR_0"
@@ -165,7 +166,7 @@ busy() { # NAME
 group_of "$PAIR_0"
 exec 3<> "/dev/vfio/$GROUP"
 busy "group open in a shell"
-assert_match "group open in a shell: it is named" "$ANSWER" "*$$*"
+assert_match "group open in a shell: it is named" "$ANSWER" "*(sh)*"
 exec 3>&-
 
 mkfifo /run/hold
