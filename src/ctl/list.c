@@ -333,6 +333,23 @@ int print_configuration_errors(const Model *model, const Terminal *terminal, FIL
         return r;
 }
 
+/* Is something not as a claim wants it, though it might be? */
+static bool needs_explanation(const Model *model)
+{
+        static const char *const settled[] = { "bound", "absent", "disabled", "released" };
+
+        for (size_t i = 0; i < model->n_claims; i++) {
+                bool is_settled = false;
+
+                for (size_t j = 0; j < ELEMENTSOF(settled); j++)
+                        if (streq_null(model->claims[i].text[CLAIM_STATE], settled[j]))
+                                is_settled = true;
+                if (!is_settled)
+                        return true;
+        }
+        return false;
+}
+
 int list_print(const Model *model, bool legend, const Terminal *terminal, FILE *file)
 {
         _cleanup_table_ Table *table = table_new(terminal, columns, ELEMENTSOF(columns));
@@ -356,5 +373,6 @@ int list_print(const Model *model, bool legend, const Terminal *terminal, FILE *
         if (r < 0)
                 return r;
         fputs(table_rows(table) > 0 || model->n_errors > 0 ? "\n" : "", file);
-        return terminal_print(terminal, file, "%s", summary);
+        return terminal_print(terminal, file, "%s%s", summary,
+                needs_explanation(model) ? " \"vfio-bindctl explain DEV\" tells why." : "");
 }

@@ -53,7 +53,8 @@ static void test_list(void)
                 "  unless the host uses it (/etc/vfio-bind.conf:2)\n"
                 "scratch-nvme  absent   -      -             -              path=0000:…\n"
                 "\n"
-                "3 claims: 1 pending, 1 refused, 1 absent.\n",
+                "3 claims: 1 pending, 1 refused, 1 absent. \"vfio-bindctl explain DEV\"\n"
+                "  tells why.\n",
                 "");
         {
                 _cleanup_ctl_run_ CtlRun run = {};

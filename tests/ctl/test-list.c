@@ -102,7 +102,8 @@ static void test_example(void)
                 "  in-use-network: eno1 carries the default route (/etc/vfio-bind.conf:14)\n"
                 "scratch-nvme  absent   -      -             -         path=0000:00:1d.0/00.0\n"
                 "\n"
-                "3 claims: 1 bound, 1 refused, 1 absent.\n");
+                "3 claims: 1 bound, 1 refused, 1 absent. \"vfio-bindctl explain DEV\" tells "
+                "why.\n");
         expect(model, false, SIZE_MAX,
                 "gaming-gpu    bound    14  0000:01:00.0  vfio-pci  GA104 [GeForce RTX 3070 Ti]\n"
                 "                           0000:01:00.1  vfio-pci  "

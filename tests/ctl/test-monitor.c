@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <signal.h>
+#include <unistd.h>
 
 #include "ctl/ctl-bus.h"
 #include "util/strings.h"
@@ -58,7 +59,7 @@ static CtlRun follow(CtlBus *f, const char *const *marks, const char *const *arg
 static void test_text(void)
 {
         static const char *const marks[] = {
-                "\n1 claim: 1 pending.\n",
+                "\n1 claim: 1 pending. \"vfio-bindctl explain DEV\" tells why.\n",
                 " claim gpu bound\n",
                 " 0000:02:00.0 unclaimed, tg3\n",
                 " claim gpu absent",
@@ -95,6 +96,36 @@ static void test_json(void)
                 ASSERT_TRUE(is_json(line, "monitor"));
 }
 
+/* The daemon goes; what it said last stays, and what it says when it is back is told. */
+static void on_output_restart(void *userdata, pid_t pid, const char *out, _unused_ const char *err)
+{
+        CtlBus *f = userdata;
+
+        if (f->bus && !f->vanish && strstr(out, "\n1 claim: ")) {
+                f->vanish = true;
+                f->bus = bus_free(f->bus);
+                manager_set_listener(&f->manager, &(ManagerListener){});
+        } else if (!f->bus && strstr(out, " vfio-bindd went away\n")) {
+                ctl_bus_publish(f, machines[1]);
+                ctl_bus_begin_to_serve(f, getuid());
+        } else if (strstr(out, " claim gpu bound\n")) {
+                (void) kill(pid, SIGTERM);
+        }
+}
+
+static void test_restart(void)
+{
+        _cleanup_ctl_bus_ CtlBus f;
+        _cleanup_ctl_run_ CtlRun run = {};
+
+        ctl_bus_init(&f, config, machines[0]);
+        f.options.on_output = on_output_restart;
+        f.options.userdata = &f;
+        run = CTL_RUN(&f.options, "monitor");
+        ASSERT_EQ(run.code, -1);
+        ASSERT_CONTAINS(run.out, " 0000:01:00.0 (gpu) bound, vfio-pci\n");
+}
+
 int main(int argc, char **argv)
 {
         ASSERT_EQ(argc, 3);
@@ -102,6 +133,7 @@ int main(int argc, char **argv)
         ctl_bus_set_policy(argv[2]);
         test_text();
         test_json();
+        test_restart();
         ctl_expect(CTL_RUN(&(CtlRunOptions){}, "monitor"), 1, "",
                 "vfio-bindd does not run. Start it with \"systemctl start vfio-bindd\" and run "
                 "this again; \"vfio-bindctl list\" works without it.\n");
