@@ -24,6 +24,7 @@
  * Where the kernel command line keeps claims from being carried out, the host has devices that it
  * has in no other boot: then the record stays as it is. */
 
+/* Within this time a boot that has mounted all is up, and udev is done with what appeared. */
 #define ASK_AGAIN_FIRST_USEC (10 * USEC_PER_SEC)
 #define ASK_AGAIN_LAST_USEC  (3600 * USEC_PER_SEC)
 
@@ -94,7 +95,24 @@ const HostDevices *host_needs_recorded(const Manager *manager)
         return manager->needs ? manager->needs->recorded : NULL;
 }
 
-/* Takes the list. */
+/* An hour apart at last, for a system that is never up, or has nobody who could tell. */
+static void ask_later(HostNeeds *needs)
+{
+        (void) sd_event_source_set_time(needs->ask_again, now_monotonic() + needs->ask_again_usec);
+        (void) sd_event_source_set_enabled(needs->ask_again, SD_EVENT_ONESHOT);
+        needs->ask_again_usec *= 2;
+        if (needs->ask_again_usec > ASK_AGAIN_LAST_USEC)
+                needs->ask_again_usec = ASK_AGAIN_LAST_USEC;
+}
+
+static void ask_no_more(HostNeeds *needs)
+{
+        (void) sd_event_source_set_enabled(needs->ask_again, SD_EVENT_OFF);
+        needs->ask_again_usec = ASK_AGAIN_FIRST_USEC;
+}
+
+/* Takes the list. After a change there is one more look: the guard may have seen somebody who had a
+ * device open for a moment, and no event tells when that is over. */
 static int record(Manager *manager, HostDevices *list)
 {
         _cleanup_host_devices_ HostDevices *devices = list;
@@ -105,8 +123,11 @@ static int record(Manager *manager, HostDevices *list)
         r = host_devices_format(devices, &text);
         if (r < 0)
                 return r;
-        if (streq_null(text, needs->text))
+        if (streq_null(text, needs->text)) {
+                ask_no_more(needs);
                 return 0;
+        }
+        ask_later(needs);
         r = host_devices_write(manager->host, NULL, devices);
         if (r < 0) {
                 if (!needs->failed)
@@ -124,20 +145,15 @@ static int record(Manager *manager, HostDevices *list)
         return 0;
 }
 
-/* An hour apart at last, for a system that is never up, or has nobody who could tell. */
-static void ask_later(HostNeeds *needs)
+/* Something is to be forgotten, when that can be told. */
+static int record_and_ask_later(Manager *manager, HostDevices *list)
 {
-        (void) sd_event_source_set_time(needs->ask_again, now_monotonic() + needs->ask_again_usec);
-        (void) sd_event_source_set_enabled(needs->ask_again, SD_EVENT_ONESHOT);
-        needs->ask_again_usec *= 2;
-        if (needs->ask_again_usec > ASK_AGAIN_LAST_USEC)
-                needs->ask_again_usec = ASK_AGAIN_LAST_USEC;
-}
+        uint64_t usec = manager->needs->ask_again_usec;
+        int r = record(manager, list);
 
-static void ask_no_more(HostNeeds *needs)
-{
-        (void) sd_event_source_set_enabled(needs->ask_again, SD_EVENT_OFF);
-        needs->ask_again_usec = ASK_AGAIN_FIRST_USEC;
+        manager->needs->ask_again_usec = usec;
+        ask_later(manager->needs);
+        return r;
 }
 
 static int take_answer(Manager *manager, SystemState state)
@@ -148,15 +164,13 @@ static int take_answer(Manager *manager, SystemState state)
 
         switch (state) {
         case SYSTEM_UP:
-                ask_no_more(needs);
                 return record(manager, TAKE_POINTER(seen));
         case SYSTEM_STOPPING:
                 ask_no_more(needs);
                 return 0;
         default:
-                ask_later(needs);
                 r = host_devices_merge(seen, needs->recorded);
-                return r < 0 ? r : record(manager, TAKE_POINTER(seen));
+                return r < 0 ? r : record_and_ask_later(manager, TAKE_POINTER(seen));
         }
 }
 
@@ -201,7 +215,6 @@ int host_needs_update(Manager *manager, const View *view)
         if (r < 0)
                 return r;
         if (!needs->recorded || host_devices_cover(seen, needs->recorded)) {
-                ask_no_more(needs);
                 return record(manager, TAKE_POINTER(seen));
         }
         needs->seen = TAKE_POINTER(seen);
