@@ -2,6 +2,7 @@
 #include "ctl/ctl-run.h"
 #include "lib/fake-sysfs.h"
 #include "lib/test.h"
+#include "util/strings.h"
 
 /* The program on saved trees: what it prints on terminals and into pipes, and its exit codes. The
  * vendor is one that no hardware database knows. */
@@ -76,7 +77,8 @@ static const char piped[] =
         "uses it (/etc/vfio-bind.conf:5)\n"
         "gone          absent   -      -             -         path=0000:00:1d.0/00.0\n"
         "\n"
-        "4 claims: 1 bound, 1 pending, 1 refused, 1 absent.\n";
+        "4 claims: 1 bound, 1 pending, 1 refused, 1 absent. \"vfio-bindctl explain DEV\" "
+        "tells why.\n";
 
 static const char narrow[] =
         "CLAIM         STATE    GROUP  DEVICE        DRIVER    NAME\n"
@@ -90,7 +92,8 @@ static const char narrow[] =
         "  host uses it (/etc/vfio-bind.conf:5)\n"
         "gone          absent   -      -             -         path=0000:00:1d.0/00.0\n"
         "\n"
-        "4 claims: 1 bound, 1 pending, 1 refused, 1 absent.\n";
+        "4 claims: 1 bound, 1 pending, 1 refused, 1 absent. \"vfio-bindctl explain DEV\"\n"
+        "  tells why.\n";
 
 static void test_list(void)
 {
@@ -369,6 +372,24 @@ static void test_help(void)
         ASSERT_TRUE(longest_line(help.out) <= 80);
         ASSERT_EQ(version.code, 0);
         ASSERT_TRUE(strncmp(version.out, "vfio-bindctl ", 13) == 0);
+        {
+                _cleanup_free_ char *verbs = strdup(help.out);
+                char *rest = NULL;
+
+                /* each verb of the list has its own */
+                for (char *line = strtok_r(verbs, "\n", &rest); line && !strstr(line, "Options of");
+                        line = strtok_r(NULL, "\n", &rest)) {
+                        _cleanup_ctl_run_ CtlRun own = {};
+
+                        if (!startswith(line, "  "))
+                                continue;
+                        line[2 + strcspn(line + 2, " ")] = '\0';
+                        own = CTL_RUN(&(CtlRunOptions){}, line + 2, "--help");
+                        ASSERT_EQ(own.code, 0);
+                        ASSERT_CONTAINS(own.out, line + 2);
+                        ASSERT_TRUE(longest_line(own.out) <= 80);
+                }
+        }
         {
                 _cleanup_ctl_run_ CtlRun apply = CTL_RUN(&(CtlRunOptions){}, "apply", "-h");
 
