@@ -7,6 +7,7 @@
 #include "ctl/hardware-names.h"
 #include "ctl/machine-internal.h"
 #include "host/guard.h"
+#include "host/host-devices.h"
 #include "host/kernel-command-line.h"
 #include "host/scan.h"
 
@@ -135,13 +136,29 @@ static int add_step(const GroupPlan *group, const MemberPlan *member, bool next_
         return r < 0 ? r : model_set(&step->text, member->text ?: group->text);
 }
 
+/* As the daemon does it: by the record of what the host needs. Without one, or one that may be
+ * read, by what the guard sees now. */
+static int plan_next_boot(const Machine *machine, bool prune, Plan **ret)
+{
+        _cleanup_host_devices_ HostDevices *devices = NULL;
+        int r;
+
+        r = host_devices_read(&machine->host, &devices);
+        if (r == -ENOMEM)
+                return r;
+        machine->snapshot->host_devices = devices;
+        r = planner_plan_next_boot(machine->snapshot, machine->config, prune, ret);
+        machine->snapshot->host_devices = NULL;
+        return r;
+}
+
 int machine_steps(const Machine *machine, bool prune, bool next_boot, ModelSteps *steps)
 {
         _cleanup_plan_ Plan *work = NULL;
         int r;
 
         if (next_boot)
-                r = planner_plan_next_boot(machine->snapshot, machine->config, prune, &work);
+                r = plan_next_boot(machine, prune, &work);
         else
                 r = plan(machine, true, prune, &work);
         for (size_t i = 0; r >= 0 && i < work->n_groups; i++) {

@@ -194,7 +194,8 @@ static int run(const Options *options)
 {
         MachineOptions machine = { .root = options->root,
                                    .replace_path = options->config ? MAIN_FILE : NULL,
-                                   .replace_file = options->config };
+                                   .replace_file = options->config,
+                                   .facts = options->next_boot ? SNAPSHOT_FACT_SERIALS : 0 };
         _cleanup_(planned_done) Planned planned = { .options = options };
         Terminal errors = terminal_of(stderr);
         ExitCode code;
