@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "ctl/ctl-run.h"
+#include "host/host-devices.h"
 #include "lib/fake-sysfs.h"
 #include "lib/test.h"
 #include "util/strings.h"
@@ -150,6 +151,31 @@ static void test_plan_config(void)
         ASSERT_CONTAINS(broken.err, "tmp/new:2:1: ");
 }
 
+/* The next boot goes by the record of what the host needed, though nothing is in use now. */
+static void test_next_boot_record(void)
+{
+        _cleanup_host_devices_ HostDevices *devices = NULL;
+        Device device = { .address = { .bus = 1 }, .path = (char *) "0000:00:1c.0/00.0",
+                          .vendor = 0xf00d, .device = 0x0010 };
+        _cleanup_ctl_run_ CtlRun before = {}, run = {};
+        _cleanup_free_ char *text = NULL;
+        _cleanup_fixture_ Fixture f;
+
+        fixture_init(&f, FIRST SECOND);
+        before = CTL_RUN(&(CtlRunOptions){}, "plan", "--next-boot", "--exit-code", f.root);
+        ASSERT_EQ(before.code, 6);
+        ASSERT_OK(host_devices_new(&devices));
+        ASSERT_OK(host_devices_add(devices, &device, IN_USE_SYSTEM, "/dev/nvme0n1 holds /home"));
+        host_devices_finish(devices);
+        ASSERT_OK(host_devices_format(devices, &text));
+        fake_sysfs_write(f.fake, HOST_DEVICES_FILE, text);
+        run = CTL_RUN(&(CtlRunOptions){}, "plan", "--next-boot", "--exit-code", f.root);
+        ASSERT_EQ(run.code, 3);
+        ASSERT_CONTAINS(run.out, "0000:01:00.0  none");
+        ASSERT_CONTAINS(run.out, "  host-device: ");
+        ASSERT_CONTAINS(run.out, "0000:02:00.0  bind");
+}
+
 /* What is suggested is taken, and nothing else; the check has nothing against it. */
 static void test_suggest(void)
 {
@@ -198,6 +224,7 @@ int main(int argc, char **argv)
         test_check_places();
         test_check_lines();
         test_plan_config();
+        test_next_boot_record();
         test_suggest();
         return 0;
 }
