@@ -60,8 +60,8 @@ static bool module_exists(const Host *host, const char *name)
         return fstatat(host->root, path, &status, 0) >= 0;
 }
 
-/* Built in, it has no `initstate`; while it is being loaded, that says "coming" (show_initstate() in
- * kernel/module/main.c). */
+/* Built in, it has no `initstate`; while it is being loaded, that says "coming" (show_initstate()
+ * in kernel/module/main.c). */
 static bool module_is_live(const Host *host, const char *name)
 {
         char path[96], state[16];

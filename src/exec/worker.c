@@ -113,8 +113,8 @@ static void redirect_standard_streams(const Operations *operations)
 /* Setting the alarm clock anew for every operation would cost as much as many of them. */
 #define ALARM_SLACK_USEC (5 * USEC_PER_SEC)
 
-/* Each announcement of a node is work for udevd, the service manager and the bus, on processors that
- * binding the next group needs: they are made when there is no next one, or it gets late. */
+/* Each announcement of a node is work for udevd, the service manager and the bus, on processors
+ * that binding the next group needs: they are made when there is no next one, or it gets late. */
 #define ANNOUNCE_LATEST_USEC (500 * USEC_PER_MSEC)
 
 typedef struct Announcements {
