@@ -130,6 +130,9 @@ static _Noreturn void search(const Host *host, int64_t group, const int64_t *dev
 
         sigemptyset(&none);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
+        /* A process can have its command line in the memory of a file system that never answers
+         * (FUSE): reading that waits, but can be killed, and nobody else does that. */
+        (void) alarm(LOOKUP_USEC / USEC_PER_SEC + 1);
         (void) prctl(PR_SET_NAME, "vfio-bindd-look");
         _exit(holders_find(host, group, devices, n_devices, send_holder, &fd) < 0);
 }

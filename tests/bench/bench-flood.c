@@ -46,7 +46,8 @@ static void make_machine(FakeSysfs *machine)
         }
         fake_sysfs_write(machine, "proc/cmdline", "quiet\n");
         fake_sysfs_write(machine, "etc/vfio-bind.conf",
-                "[Claim one]\nMatch=0000:01:00.0\n[Claim two]\nMatch=id=1b36:0010 address=02:04.0\n");
+                "[Claim one]\nMatch=0000:01:00.0\n"
+                "[Claim two]\nMatch=id=1b36:0010 address=02:04.0\n");
 }
 
 static pid_t start_daemon(const char *program, const MessageBus *bus, const FakeSysfs *machine)

@@ -17,8 +17,9 @@
 const char *const fuzz_dictionary[] = {"INODE=42\n", "INODE=43\n", "\n--\n", "ORIGINAL_DRIVER=",
         "ORIGINAL_OVERRIDE=", "ORIGINAL_POWER_CONTROL=on\n", "ORIGINAL_AUTOPROBE=1\n",
         "PROVENANCE=clean\n", "PROVENANCE=taken\n", "PROVENANCE=adopted\n", "STAGE=boot\n",
-        "TARGET_DRIVER=vfio-pci\n", "BOUND_USEC=18446744073709551615\n", "CLAIM=", "ROLE=companion\n",
-        "CONFIG_DIGEST=", "STATE=bound\n", "STATE=stuck\n", "REASON=drifted\n", "REASON_TEXT=",
+        "TARGET_DRIVER=vfio-pci\n", "BOUND_USEC=18446744073709551615\n", "CLAIM=",
+        "ROLE=companion\n", "CONFIG_DIGEST=", "STATE=bound\n", "STATE=stuck\n",
+        "REASON=drifted\n", "REASON_TEXT=",
         "MANUAL=released\n", "MANUAL_DRIVER=", "HOTPLUG_PENDING=yes\n", "DRIFT_COUNT=4294967295\n",
         "\\x00", "\\x0a", "\\n", "\\\\", NULL};
 

@@ -14,8 +14,8 @@
  * both are a headline and KEY=VALUE, each with its NUL. */
 
 const char *const fuzz_dictionary[] = {"change@/devices/pci0000:00/0000:06:00.0", "add@/devices/",
-        "/0000:01:00.0", "/vfio-dev/vfio0", "/devices/virtual/vfio/14", "noiommu-0", "ACTION=change",
-        "ACTION=add", "ACTION=bind", "ACTION=remove", "DEVPATH=/devices/pci0000:00/0000:01:00.0",
+        "/0000:01:00.0", "/vfio-dev/vfio0", "/devices/virtual/vfio/14", "noiommu-0",
+        "ACTION=change", "ACTION=add", "ACTION=bind", "ACTION=remove", "DEVPATH=/devices/pci0000:00/0000:01:00.0",
         "SUBSYSTEM=pci", "SUBSYSTEM=vfio", "SUBSYSTEM=vfio-dev", "SEQNUM=4711", "SYNTH_UUID=0",
         "ERROR_EVENT=RECOVERED", "VFIO_BIND_PENDING=1", "VFIO_BIND_PENDING=vf", "10000:e0:06.0",
         "0000:ff:1f.7", "libudev", "\xfe\xed\xca\xfe", NULL};
