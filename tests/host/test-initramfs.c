@@ -13,7 +13,7 @@
 #define DIGEST    "0123456789abcdef"
 #define MANIFESTS "var/lib/vfio-bindd/initramfs/"
 /* Below the root of the fake machine. */
-#define HELPER (PROGRAM_DIRECTORY "/vfio-bindd-helper" + 1)
+#define HELPER (&(PROGRAM_DIRECTORY "/vfio-bindd-helper")[1])
 
 typedef struct Setup {
         FakeSysfs *fake;
@@ -120,11 +120,11 @@ static void test_booted(void)
         ASSERT_EQ(initramfs_note_booted(&setup.host), -ENOENT);
         ASSERT_TRUE(!host_is_initramfs(&setup.host));
 
-        fake_sysfs_write(setup.fake, INITRAMFS_MANIFEST + 1, "Digest=" DIGEST "\n");
+        fake_sysfs_write(setup.fake, &(INITRAMFS_MANIFEST)[1], "Digest=" DIGEST "\n");
         fake_sysfs_add(setup.fake, "dir run/vfio-bindd\n");
         ASSERT_TRUE(host_is_initramfs(&setup.host));
         ASSERT_OK(initramfs_note_booted(&setup.host));
-        fake_sysfs_remove(setup.fake, INITRAMFS_MANIFEST + 1);
+        fake_sysfs_remove(setup.fake, &(INITRAMFS_MANIFEST)[1]);
         ASSERT_TRUE(!host_is_initramfs(&setup.host));
         ASSERT_EQ(initramfs_look_booted(&setup.host, DIGEST, true), INITRAMFS_CURRENT);
         ASSERT_EQ(initramfs_look_booted(&setup.host, DIGEST, false), INITRAMFS_STALE);

@@ -97,7 +97,7 @@ static void test_noted_at_boot(void)
         LogTaken taken;
         char *text;
 
-        fake_sysfs_write(machine, INITRAMFS_MANIFEST + 1, "Digest=1\n");
+        fake_sysfs_write(machine, &(INITRAMFS_MANIFEST)[1], "Digest=1\n");
         fake_sysfs_write(machine, "proc/cmdline", "rd.vfio_bindd=off\n");
         log_take(&taken, STAGE_INITRD);
         ASSERT_OK(boot_run(&options));
