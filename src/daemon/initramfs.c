@@ -17,7 +17,8 @@
 #define SETTLE_USEC (500 * USEC_PER_MSEC)
 
 #define CHANGES                                                                                    \
-        (IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR)
+        (IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |        \
+                IN_ONLYDIR)
 
 typedef struct WatchedDirectory {
         const char *path;
