@@ -23,7 +23,7 @@ assert_driver "$HOST_NIC" virtio-pci "$BOOT: the network card is the host's"
 assert_driver "$DATA" nvme "$BOOT: the disk of fstab is the host's"
 check "$BOOT: it is mounted" mountpoint -q /srv
 check "$BOOT: the root can be written" touch /root/written
-check "$BOOT: the network is there" wait_for 30 ping -c 1 -W 2 10.0.2.2
+check "$BOOT: the network is there" wait_for 30 busybox ping -c 1 -W 2 10.0.2.2
 check "$BOOT: one can log in" systemctl is-active systemd-user-sessions.service \
     serial-getty@ttyS0.service
 check "$BOOT: the daemon runs or was not started" sh -c \

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/uses-watch.h"
+#include "lib/test.h"
+#include "util/io.h"
+
+/* Changes of the network, in a name space of our own, for which no event of udev comes. */
+
+static unsigned n_told;
+
+static void on_uses(void *userdata)
+{
+        n_told++;
+}
+
+static void set_address(unsigned last)
+{
+        struct ifreq request = { .ifr_name = "lo" };
+        struct sockaddr_in address = { .sin_family = AF_INET,
+                                       .sin_addr.s_addr = htonl(0xc0000200 + last) };
+        _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+        ASSERT_TRUE(fd >= 0);
+        memcpy(&request.ifr_addr, &address, sizeof(address));
+        ASSERT_OK(ioctl(fd, SIOCSIFADDR, &request));
+}
+
+static unsigned run_for(sd_event *event, uint64_t usec)
+{
+        uint64_t end = now_monotonic() + usec;
+        unsigned n = 0;
+
+        for (uint64_t now; (now = now_monotonic()) < end;)
+                n += sd_event_run(event, end - now) > 0;
+        return n;
+}
+
+int main(void)
+{
+        UsesWatch *watch;
+        sd_event *event;
+
+        if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+                TEST_SKIP("no network name space of our own");
+        ASSERT_TRUE(sd_event_new(&event) >= 0);
+        ASSERT_OK(uses_watch_new(event, on_uses, NULL, &watch));
+
+        /* many at once are one, after a second; while it waits nothing wakes anybody */
+        set_address(1);
+        ASSERT_TRUE(sd_event_run(event, 10 * USEC_PER_SEC) > 0);
+        ASSERT_EQ(n_told, 0);
+        for (unsigned i = 2; i < 250; i++)
+                set_address(i);
+        ASSERT_TRUE(run_for(event, 1500 * USEC_PER_MSEC) <= 2);
+        ASSERT_EQ(n_told, 1);
+
+        /* and the next one keeps its distance */
+        set_address(250);
+        ASSERT_TRUE(run_for(event, 1500 * USEC_PER_MSEC) <= 2);
+        ASSERT_EQ(n_told, 1);
+
+        uses_watch_free(watch);
+        sd_event_unref(event);
+        return 0;
+}
