@@ -70,7 +70,6 @@ static void check_error(const sd_bus_error *error)
 static int on_reply(sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
 {
         Call *call = userdata;
-        _cleanup_buffer_ Buffer text = {};
 
         ASSERT_TRUE(!call->is_answered);
         call->is_answered = true;
