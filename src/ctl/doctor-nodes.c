@@ -86,20 +86,24 @@ static int examine_group(Doctor *doctor, int64_t group)
         return compare_owner(doctor, claim, group, uid, gid);
 }
 
+/* Has a claimed function before this one the same group? */
+static bool is_seen(const Model *model, size_t index)
+{
+        for (size_t i = 0; i < index; i++)
+                if (model->devices[i].claim &&
+                    model->devices[i].group == model->devices[index].group)
+                        return true;
+        return false;
+}
+
 static int examine_owners(Doctor *doctor)
 {
-        int64_t last = -1;
+        const Model *model = doctor->model;
         int r = 0;
 
-        for (size_t i = 0; r >= 0 && i < doctor->model->n_devices; i++) {
-                int64_t group = doctor->model->devices[i].group;
-
-                /* the functions of a group mostly stand together; saying it twice does no harm
-                 * but is avoided */
-                if (group >= 0 && group != last)
-                        r = examine_group(doctor, group);
-                last = group;
-        }
+        for (size_t i = 0; r >= 0 && i < model->n_devices; i++)
+                if (model->devices[i].claim && model->devices[i].group >= 0 && !is_seen(model, i))
+                        r = examine_group(doctor, model->devices[i].group);
         return r;
 }
 

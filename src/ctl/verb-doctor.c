@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <string.h>
 
 #include "ctl/call.h"
 #include "ctl/complain.h"
@@ -51,11 +52,22 @@ static int examine(Doctor *doctor)
                 doctor_examine_devices, doctor_examine_nodes, doctor_examine_other_tools,
                 doctor_examine_libvirt,
         };
-        int r = 0;
+        int error = 0, r;
 
-        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(examinations); i++)
+        /* What cannot be looked at is no reason to keep silent about the rest. */
+        for (size_t i = 0; i < ELEMENTSOF(examinations); i++) {
                 r = examinations[i](doctor);
-        return r;
+                if (r == -ENOMEM)
+                        return r;
+                error = r < 0 ? r : error;
+        }
+        if (error == 0)
+                return 0;
+        r = doctor_find(doctor, false, "unreadable", "Not everything could be looked at: %s.",
+                strerror(-error));
+        return r < 0 ? r
+                     : doctor_remedy(doctor, "Run this as root. If that does not help, look for a "
+                                             "broken link or directory in /etc.");
 }
 
 static const char *severity(const Finding *finding)
