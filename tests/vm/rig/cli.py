@@ -92,8 +92,9 @@ def _run(options: argparse.Namespace) -> int:
         if options.scenario or options.full or not this.full_only
     ]
     if not options.full:
+        anywhere = bool(options.scenario or options.guest)
         chosen = [
-            dataclasses.replace(this, boots=tuple(boot for boot in this.boots if not boot.full))
+            dataclasses.replace(this.usual(), guests=this.guests) if anywhere else this.usual()
             for this in chosen
         ]
     images = [guests.build(guest) for guest in _chosen_guests(options.guest, options.full)]

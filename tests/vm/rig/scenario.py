@@ -23,6 +23,7 @@ DEFAULT_DEADLINE = {"kernel": 120, "system": 420}
 SETTINGS = {
     "TIER",
     "GUESTS",
+    "USUAL_GUESTS",
     "TOPOLOGY",
     "FILES",
     "TOOLS",
@@ -77,6 +78,7 @@ class Scenario:
     folder: Path
     tier: str
     guests: tuple[str, ...] | None
+    usual_guests: tuple[str, ...] | None
     topology: Sequence[Part]
     files: Mapping[str, object]
     tools: tuple[str, ...]
@@ -94,6 +96,12 @@ class Scenario:
     alone: bool
     boots: tuple[Boot, ...]
     check: CheckFunction | None
+
+    def usual(self) -> Scenario:
+        """What runs of it when nothing was asked for by name: a whole run has half an hour."""
+        boots = tuple(boot for boot in self.boots if not boot.full)
+        guests = self.guests if self.usual_guests is None else self.usual_guests
+        return dataclasses.replace(self, boots=boots, guests=guests)
 
     def resolved(self, boot: Boot) -> Scenario:
         """The scenario with a boot's differences; its files are added to the scenario's."""
@@ -120,12 +128,14 @@ def load(folder: Path) -> Scenario:
     if tier not in TIERS:
         raise ScenarioError(f"{folder.name}: TIER must be one of {', '.join(TIERS)}")
     guests = getattr(module, "GUESTS", None)
+    usual_guests = getattr(module, "USUAL_GUESTS", None)
     scenario = Scenario(
         name=folder.name,
         title=(module.__doc__ or "").strip().splitlines()[0] if module.__doc__ else "",
         folder=folder,
         tier=tier,
         guests=tuple(guests) if guests is not None else None,
+        usual_guests=tuple(usual_guests) if usual_guests is not None else None,
         topology=getattr(module, "TOPOLOGY", ()),
         files=getattr(module, "FILES", {}),
         tools=tuple(getattr(module, "TOOLS", ())),

@@ -42,6 +42,16 @@ class Loading(unittest.TestCase):
         self.assertEqual(control.files, {"/a": "1", "/b": "3"})
         self.assertTrue(claimed.enable)
 
+    def test_the_usual_run_is_a_part(self) -> None:
+        this = self.load(
+            "from rig.scenario import Boot\n"
+            'TIER = "system"\nUSUAL_GUESTS = ("trixie",)\n'
+            'BOOTS = (Boot("short"), Boot("long", full=True))\n'
+        )
+        self.assertIsNone(this.guests)
+        self.assertEqual(this.usual().guests, ("trixie",))
+        self.assertEqual([boot.name for boot in this.usual().boots], ["short"])
+
     def test_errors_name_the_folder(self) -> None:
         for text in (
             "",
