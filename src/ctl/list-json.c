@@ -58,9 +58,10 @@ void json_group_properties(Json *json, const ModelGroup *group)
         json_string(json, "State", group->state);
         json_boolean(json, "Viable", group->is_viable);
         json_string(json, "Node", group->node);
-        json_number(json, "NodeUser", group->node_user);
-        json_number(json, "NodeGroup", group->node_group);
-        json_number(json, "NodeMode", group->node_mode);
+        /* D-Bus has numbers for "none" */
+        json_number(json, "NodeUser", group->node ? group->node_user : -1);
+        json_number(json, "NodeGroup", group->node ? group->node_group : -1);
+        json_number(json, "NodeMode", group->node ? group->node_mode : -1);
 }
 
 void json_manager_texts(Json *json, const Model *model)

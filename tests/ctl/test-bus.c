@@ -79,6 +79,36 @@ static const char *claims_of(const CtlRun *run)
         return claims;
 }
 
+/* Lines of the configuration are counted in another way by the daemon that is made from text. */
+static void count_lines_alike(char *text)
+{
+        for (char *p = text; (p = strstr(p, "vfio-bind.conf:1")); p++)
+                p[strlen("vfio-bind.conf:")] = '2';
+        for (char *p = text; (p = strstr(p, "\"Line\":1")); p++)
+                p[strlen("\"Line\":")] = '2';
+}
+
+static void compare_verbs(CtlBus *f, const char *root)
+{
+        static const char *const commands[][4] = {
+                { "groups", "-j" },
+                { "plan", "-j" },
+                { "explain", "-j", "02:00.0" },
+                { "explain", "--no-legend", "01:00.1" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(commands); i++) {
+                const char *arguments[5] = { commands[i][0], commands[i][1], commands[i][2] };
+                _cleanup_ctl_run_ CtlRun asked = ctl_run(&f->options, arguments), seen = {};
+
+                arguments[commands[i][2] ? 3 : 2] = root;
+                seen = ctl_run(&f->options, arguments);
+                ASSERT_EQ(asked.code, seen.code);
+                count_lines_alike(asked.out);
+                ASSERT_STREQ(seen.out, asked.out);
+        }
+}
+
 /* The daemon and the program itself say the same of the same machine. */
 static void test_same_model(void)
 {
@@ -112,10 +142,9 @@ static void test_same_model(void)
                 seen = CTL_RUN(&f.options, "-j", root);
                 ASSERT_EQ(asked.code, 0);
                 ASSERT_EQ(seen.code, 0);
-                /* its lines are counted in another way there */
-                for (char *p = asked.out; (p = strstr(p, "vfio-bind.conf:1")); p++)
-                        p[strlen("vfio-bind.conf:")] = '2';
+                count_lines_alike(asked.out);
                 ASSERT_STREQ(claims_of(&seen), claims_of(&asked));
+                compare_verbs(&f, root);
         }
 }
 
@@ -286,7 +315,14 @@ static void test_dry_run(void)
                 "0000:01:00.0 (10de:2482) would be bound to vfio-pci, taken from nouveau.\n"
                 "0000:01:00.1 (10de:228b) would be bound to vfio-pci, taken from snd_hda_intel.\n",
                 "");
-        ASSERT_TRUE(f.manager.planned_prune);
+        ASSERT_TRUE(f.manager.planned_prune && !f.manager.planned_next_boot);
+        {
+                _cleanup_ctl_run_ CtlRun run =
+                        CTL_RUN(&f.options, "plan", "--next-boot", "--exit-code");
+
+                ASSERT_EQ(run.code, 3);
+                ASSERT_TRUE(!f.manager.planned_prune && f.manager.planned_next_boot);
+        }
         ASSERT_EQ(f.manager.n_applies, 0);
 }
 
