@@ -269,6 +269,11 @@ static bool outcome_is_kept(const Transaction *transaction, const Member *member
 {
         bool stopped = transaction->cause.state != STATE_UNCLAIMED;
 
+        /* The plan did not hold any more, and nothing was done: that it was ours stays known, or
+         * nobody would know later that it was taken from us. */
+        if (stopped && member->state == STATE_PENDING && !member->touched && member->previous &&
+            (member->previous->state == STATE_BOUND || member->previous->state == STATE_DETACHED))
+                return false;
         switch (member->plan->action) {
         case ACTION_PROBE_HOST:
                 /* so that it is not tried again at every event, even if the driver lets go of it */

@@ -131,6 +131,33 @@ static void test_needs_apply(void)
         ASSERT_STREQ(function(&run, NIC_ADDRESS)->override, "");
 }
 
+/* Another program unbound it and gives it to the host's driver; its probe took longer than it took
+ * us to plan. It is still what was taken from us, and is reclaimed when that is planned. */
+static void test_reclaim_came_too_early(void)
+{
+        _cleanup_(run_done) Run run;
+        FakeRecord *record;
+
+        prepare(&run, "bind-clean");
+        run.stand.options.stage = STAGE_RUNTIME;
+        for (size_t i = 1; i < run.stand.kernel->n_functions; i++) {
+                FakeFunction *member = &run.stand.kernel->functions[i];
+
+                strcpy(member->driver, member->host_drivers[0]);
+                fake_kernel_add_driver(run.stand.kernel, member->driver, true);
+                record = &member->record;
+                record->exists = record->has_original = true;
+                record->state = STATE_BOUND;
+                strcpy(record->target_driver, "vfio-pci");
+        }
+        carry_out(&run);
+        expect(&run, STATE_PENDING, REASON_NEEDS_APPLY, "nouveau has taken it meanwhile");
+        record = &function(&run, GPU_ADDRESS)->record;
+        ASSERT_EQ(record->state, STATE_BOUND);
+        ASSERT_TRUE(record->has_original);
+        expect_no_write(&run);
+}
+
 static void test_driver_came_before_lock(void)
 {
         _cleanup_run_ Run run = {};
@@ -611,6 +638,7 @@ int main(void)
         test_hotplug_in_use();
         test_needs_apply();
         test_driver_came_before_lock();
+        test_reclaim_came_too_early();
         test_open("release-taken");
         test_open("release-adopted");
         test_open("bind-other-driver");

@@ -24,23 +24,29 @@ now() { # sets NOW, in hundredths of a second
     read -r NOW rest < /proc/uptime
     NOW=${NOW%.*}${NOW#*.}
 }
-# How long the slowest of some calls takes, this program's own start included.
-measure() { # sets SLOWEST
+# How long a call takes, the start of busctl included, which an emulated processor needs most of it
+# for: the fastest of some tells whether anybody waits, the slowest whether somebody waited once.
+measure() { # sets FASTEST and SLOWEST
     SLOWEST=0
+    FASTEST=9999
     for turn in 1 2 3 4 5 6 7 8; do
         now
         began=$NOW
         # shellcheck disable=SC2086
-        busctl get-property $MANAGER State > /dev/null || SLOWEST=9999
+        busctl get-property $MANAGER State > /dev/null 3>&- || SLOWEST=9999
         now
         [ $((NOW - began)) -le "$SLOWEST" ] || SLOWEST=$((NOW - began))
+        [ $((NOW - began)) -ge "$FASTEST" ] || FASTEST=$((NOW - began))
     done
 }
 assert_answers() { # NAME
     measure
-    info "slowest-$turn-$1" "$SLOWEST"
-    if [ "$SLOWEST" -le $((IDLE + 10)) ]; then ok "$1: the daemon answers within 100 ms"
-    else fail "$1: the daemon answers within 100 ms" "$SLOWEST/100 s; idle $IDLE/100 s"; fi
+    if [ "$FASTEST" -le $((IDLE + 10)) ] && [ "$SLOWEST" -le 300 ]; then
+        ok "$1: the daemon answers within 100 ms"
+    else
+        fail "$1: the daemon answers within 100 ms" \
+            "$FASTEST to $SLOWEST/100 s; idle $IDLE/100 s"
+    fi
 }
 hold() { # sets HOLDER
     vfio-open "$HELD" --hold < /run/hold > /run/opened 2>&1 &
@@ -48,6 +54,8 @@ hold() { # sets HOLDER
     exec 3> /run/hold
     wait_for 10 grep -q ready /run/opened || fail "vfio-open" "it does not open" "$(cat /run/opened)"
 }
+# (Descriptor 3 is what keeps the holder: nothing that stays may inherit it.)
+unbind_by_hand() { echo "$HELD" > /sys/bus/pci/drivers/vfio-pci/unbind; }
 bound() { rig_has_driver "$HELD" vfio-pci && state_is "$HELD" bound; }
 
 wait_booted
@@ -56,8 +64,7 @@ assert_driver "$HELD" vfio-pci "it is bound"
 assert_driver "$OTHER" vfio-pci "so is the other one"
 group_of "$HELD"
 measure
-measure
-IDLE=$SLOWEST
+IDLE=$FASTEST
 info idle "$IDLE"
 
 hold
@@ -66,10 +73,10 @@ assert_match "a device in use is not given back" "$STATUS $ANSWER" "1 *$HOLDER (
 assert_driver "$HELD" vfio-pci "nor touched"
 
 # Another program does what we do not. The request that comes at this moment gets stuck beside it.
-echo "$HELD" > /sys/bus/pci/drivers/vfio-pci/unbind &
+unbind_by_hand 3>&- &
 unbinder=$!
 wait_driver "$HELD" none 5
-busctl call --timeout=60 $MANAGER BindDevice 'sa{sv}' "$HELD" 0 > /run/answer 2>&1 &
+busctl call --timeout=60 $MANAGER BindDevice 'sa{sv}' "$HELD" 0 > /run/answer 2>&1 3>&- &
 request=$!
 assert_answers "a worker is stuck"
 if wait_for 15 state_is "$HELD" stuck; then ok "it is shown as stuck"
@@ -80,8 +87,7 @@ wait "$request"
 assert_match "the request says so" "$(cat /run/answer)" "*stuck*"
 listed=$(vfio-bindctl list 2>&1)
 assert_match "vfio-bindctl lists it with its holder" "$listed" "*stuck*$HOLDER (vfio-open)*"
-check "the journal names the holder" sh -c \
-    "journalctl -b -u vfio-bindd | grep -q 'stuck.*$HOLDER (vfio-open)'"
+held_by=$HOLDER
 info reason "$VALUE"
 
 # Nobody else waits.
@@ -125,7 +131,7 @@ wait "$HOLDER"
 
 # Nobody of us at it: the daemon tells from /sys that another program is stuck.
 hold
-echo "$HELD" > /sys/bus/pci/drivers/vfio-pci/unbind &
+unbind_by_hand 3>&- &
 unbinder=$!
 wait_driver "$HELD" none 5
 sleep 1
@@ -146,5 +152,9 @@ if bound; then ok "it is reclaimed"
 else fail "it is reclaimed" "$VALUE" "$(journalctl -b -u vfio-bindd | tail -20)"; fi
 wait "$unbinder"
 wait "$HOLDER"
+# journald of kernels before 6.12.91 was stuck itself: it reads the uevent file of whatever device
+# the kernel speaks of, which waits for the device's lock.
+named() { journalctl -b -u vfio-bindd | grep -q "stuck.*$held_by (vfio-open)"; }
+check "the journal names the holder" wait_for 20 named
 assert_equal "no worker is left" "$(pgrep -c vfio-bindd-work)" 0
 assert_no_failed_units
