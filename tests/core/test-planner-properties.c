@@ -296,8 +296,11 @@ static void check_leave(const PlanRequest *request, const GroupPlan *group,
                 ASSERT_TRUE(is_manual || request->prune);
                 ASSERT_TRUE(device->record);
         }
-        if (member->action == ACTION_HOLD || member->action == ACTION_PROBE_HOST)
+        if (member->action == ACTION_HOLD)
                 ASSERT_TRUE(!device->driver);
+        /* or it has one, and only the override that it was bound under is to go */
+        if (member->action == ACTION_PROBE_HOST && device->driver)
+                ASSERT_TRUE(device->record && device->record->has_original);
 }
 
 static bool has_member(const GroupPlan *group, const PciAddress *address)
@@ -401,6 +404,8 @@ static void carry_out_member(const MemberPlan *member, const Config *config)
                 return;
         case ACTION_PROBE_HOST:
                 set_text(&device->driver, "e1000");
+                if (device->record) /* what was begun before is over */
+                        device->record->has_original = false;
                 return;
         case ACTION_RELEASE:
                 carry_out_release(device, member);

@@ -143,6 +143,8 @@ static void set_record(DeviceRecord *record, const Config *config, const char *k
                 record->target_driver = copy(value);
         else if (streq(key, "drift"))
                 record->drift_count = (unsigned) atoi(value);
+        else if (streq(key, "no-original"))
+                record->has_original = false;
         else if (streq(key, "hotplug"))
                 record->hotplug_pending = true;
         else if (streq(key, "other-config"))

@@ -15,7 +15,7 @@
  *   record ADDRESS [state=S] [reason=R] [role=R] [claim=NAME] [provenance=P]
  *                  [manual=bound|released] [from=DRIVER] [driver=MANUAL DRIVER] [drift=N]
  *                  [autoprobe=ORIGINAL] [target=DRIVER] [target=DRIVER] [text=TEXT]
- *                  [hotplug] [other-config]; role= defaults to selected
+ *                  [hotplug] [no-original] [other-config]; role= defaults to selected
  *   awaits-storage                  fstab names what is not there yet
  *   host-devices                    there is a record of what the host needs
  *   host-device PATH KIND id=h:h [subsystem=h:h] [serial=HEX16] what WHAT…   and this is in it
