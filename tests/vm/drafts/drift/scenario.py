@@ -3,6 +3,7 @@
 from rig import topology as hw
 
 TIER = "system"
+USUAL_GUESTS = ("bookworm",)
 ENABLE = True
 DEADLINE = 420
 TOPOLOGY = [hw.Iommu(), hw.Nvme("TOLD"), hw.Nvme("TAKEN")]
