@@ -14,7 +14,7 @@ def record(*lines):
 
 
 TIER = "system"
-GUESTS = ("bookworm",)
+FULL_ONLY = True
 ENABLE = True
 INITRAMFS = "project"
 ROOT_MODEL = "nvme"
