@@ -19,8 +19,8 @@ TOPOLOGY = [
     hw.HostNic(),
     hw.Nvme("DATA"),
     hw.Endpoint("CARD", "e1000e"),
-    hw.Endpoint("USB", "qemu-xhci"),
-    hw.Raw("usb-kbd,bus=USB.0"),
+    hw.Raw("qemu-xhci,id=usb,bus=pcie.0,addr=0xa", "USB", "0000:00:0a.0"),
+    hw.Raw("usb-kbd,bus=usb.0"),
     hw.Raw("VGA,bus=pcie.0,addr=0x9", "SCREEN", "0000:00:09.0"),
     hw.BridgePair("PAIR"),
 ]
