@@ -227,7 +227,7 @@ static int take_network_mount(Guard *guard, const Mount *mount)
 static int add_mount(Guard *guard, const Mount *mount)
 {
         _cleanup_free_ char *directory = NULL;
-        bool is_known;
+        bool is_known = false;
 
         if (streq(mount->type, "zfs"))
                 guard->has_zfs = true;
