@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "daemon/fixture.h"
 #include "host/store.h"
 #include "util/io.h"
@@ -9,7 +13,7 @@
 #define TREE                                                                                       \
         "0000:00:1c.0 id=8086:7ab8 class=060400 bridge driver=pcieport group=5\n"                  \
         GPU " parent=0000:00:1c.0 id=10de:2482 class=030000 group=14\n"
-#define CONFIG "[Claim gpu]\nMatch=01:00.0\nTimeout=100ms\n"
+#define CONFIG "[Claim gpu]\nMatch=01:00.0\nTimeout=1s\n"
 
 static bool is_settled(Fixture *fixture)
 {
@@ -118,16 +122,37 @@ static void test_late_worker(void)
         fixture_done(&fixture);
 }
 
+/* Another process, for what is forked from this one would hold the lock as well. */
+static pid_t start_lock_holder(const Host *host)
+{
+        int told[2];
+        char byte;
+        pid_t pid;
+
+        ASSERT_OK(pipe(told));
+        pid = fork();
+        if (pid == 0) {
+                byte = store_lock_group(host, 14, false) >= 0;
+                (void) !write(told[1], &byte, 1);
+                for (;;)
+                        (void) pause();
+        }
+        ASSERT_EQ(read(told[0], &byte, 1), 1);
+        ASSERT_EQ(byte, 1);
+        close(told[0]);
+        close(told[1]);
+        return pid;
+}
+
 /* While that worker lives, which its lock of the group shows, the group is stuck, and no longer. */
 static void test_late_worker_that_lives(void)
 {
         Fixture fixture;
-        int lock;
+        pid_t holder;
 
         fixture_init(&fixture, TREE, CONFIG);
         save_binding(&fixture);
-        lock = store_lock_group(&fixture.machine.host, 14, false);
-        ASSERT_TRUE(lock >= 0);
+        holder = start_lock_holder(&fixture.machine.host);
         fixture_start(&fixture);
         FIXTURE_RUN_UNTIL(&fixture, is_settled(&fixture) &&
                         streq(fixture_state(&fixture, GPU), "stuck"));
@@ -135,7 +160,8 @@ static void test_late_worker_that_lives(void)
         ASSERT_DEVICE(&fixture, GPU, "stuck", "worker-timeout");
         ASSERT_EQ(manager_view(fixture.manager)->n_stuck, 1);
 
-        close(lock);
+        ASSERT_OK(kill(holder, SIGKILL));
+        ASSERT_EQ(waitpid(holder, NULL, 0), holder);
         fixture_event(&fixture, NULL);
         fixture_settle(&fixture);
         ASSERT_DEVICE(&fixture, GPU, "failed", "worker-timeout");

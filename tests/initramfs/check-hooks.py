@@ -149,8 +149,13 @@ def check_run_bounded(machine: Machine, shell: list[str]) -> None:
     run('is missing', 15, 'failed (127)')
     manifest.unlink()
     run('is missing, as the manifest', 15, 'failed (127)')
-    lingering = [line for line in machine.run('ps', '-eo', 'args').stdout.splitlines()
-                 if str(program) in line]
+    # What was told to end may need a moment for it.
+    deadline = time.monotonic() + 10
+    while lingering := [line for line in machine.run('ps', '-eo', 'args').stdout.splitlines()
+                        if str(program) in line]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
     require(not lingering, f'{name}: left behind: {lingering}')
 
 
