@@ -13,6 +13,7 @@ from rig import cpio
 from rig import topology as hw
 
 TIER = "system"
+USUAL_GUESTS = ("bookworm",)
 ENABLE = True
 DEADLINE = 900
 TOPOLOGY = [

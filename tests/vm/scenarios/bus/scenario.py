@@ -7,6 +7,7 @@ from pathlib import Path
 from rig import topology as hw
 
 TIER = "system"
+USUAL_GUESTS = ("trixie",)
 ENABLE = True
 TOOLS = ("vfio-open", "watch-nodes")
 DEADLINE = 900

@@ -5,6 +5,7 @@ import os
 from rig import topology as hw
 
 TIER = "system"
+USUAL_GUESTS = ("trixie",)
 ENABLE = True
 DEADLINE = 560 + 15 * int(os.environ.get("ROUNDS", "4"))
 TOOLS = ("vfio-open",)

@@ -4,6 +4,7 @@ from rig import topology as hw
 from rig.scenario import Boot
 
 TIER = "system"
+USUAL_GUESTS = ("bookworm",)
 ENABLE = True
 TOOLS = ("vfio-open",)
 TOPOLOGY = [

@@ -15,6 +15,7 @@ def record(*lines):
 
 
 TIER = "system"
+USUAL_GUESTS = ("trixie",)
 ENABLE = True
 INITRAMFS = "project"
 TOPOLOGY = [

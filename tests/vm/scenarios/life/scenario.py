@@ -5,6 +5,7 @@ import json
 from rig import topology as hw
 
 TIER = "system"
+USUAL_GUESTS = ("bookworm",)
 TOPOLOGY = [hw.Iommu(), hw.Nvme("MINE"), hw.Nvme("HOSTS"), hw.HostNic()]
 DEADLINE = 420
 

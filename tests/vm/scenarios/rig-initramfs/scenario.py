@@ -4,6 +4,7 @@ from rig import topology as hw
 from rig.scenario import Boot
 
 TIER = "system"
+FULL_ONLY = True
 GUESTS = ("bookworm",)
 TOPOLOGY = [hw.Iommu(), hw.Nvme("NVME"), hw.Endpoint("NIC", "e1000e")]
 BOOTS = (Boot("list"), Boot("most", initramfs="most"), Boot("project", initramfs="project"))

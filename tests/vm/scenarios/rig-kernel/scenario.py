@@ -3,6 +3,7 @@
 from rig import topology as hw
 
 TIER = "kernel"
+USUAL_GUESTS = ("bookworm",)
 TOPOLOGY = [
     hw.Iommu(),
     hw.Nvme("NVME"),

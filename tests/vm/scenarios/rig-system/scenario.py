@@ -3,6 +3,7 @@
 from rig import topology as hw
 
 TIER = "system"
+FULL_ONLY = True
 TOPOLOGY = [
     hw.Iommu(),
     hw.HostNic(),

@@ -3,6 +3,7 @@
 from rig import topology as hw
 
 TIER = "system"
+USUAL_GUESTS = ("trixie",)
 ENABLE = True
 TOOLS = ("vfio-open",)
 TOPOLOGY = [
