@@ -36,6 +36,18 @@ static int defer_storage(const MemberPlan *member, HostDeviceVerdict *ret)
                 PCI_ADDRESS_TEXT(&member->device->address), member->device->class_code >> 8);
 }
 
+/* The same when the host would be left without any network: nothing is configured yet that could
+ * tell which of its functions it needs. */
+static int defer_network(const MemberPlan *member, HostDeviceVerdict *ret)
+{
+        *ret = (HostDeviceVerdict){ .state = STATE_PENDING,
+                                    .reason = REASON_DEFERRED_TO_NEXT_STAGE };
+        return format_string(&ret->text,
+                "there is no record yet of what the host needs, and every network function is "
+                "claimed, %s too. Run \"vfio-bindctl apply\" once the host runs.",
+                PCI_ADDRESS_TEXT(&member->device->address));
+}
+
 static int defer(const MemberPlan *member, HostDeviceVerdict *ret)
 {
         *ret = (HostDeviceVerdict){ .state = STATE_PENDING,
@@ -44,6 +56,21 @@ static int defer(const MemberPlan *member, HostDeviceVerdict *ret)
                 "this initramfs has no record of what the host needs, so %s (class %04x) is left "
                 "to the boot service. Make the initramfs anew once the host runs.",
                 PCI_ADDRESS_TEXT(&member->device->address), member->device->class_code >> 8);
+}
+
+static int judge_without_record(const Planning *planning, const MemberPlan *member,
+        HostDeviceVerdict *ret)
+{
+        const Device *device = member->device;
+
+        if (planning->request->stage == STAGE_INITRD)
+                return may_be_needed(device) ? defer(member, ret) : 0;
+        if (planning->snapshot->awaits_storage && may_be_storage(device))
+                return defer_storage(member, ret);
+        if (!planning->leaves_network && device->class_code >> 16 == 0x02 &&
+            !(planner_allowed_uses(member) & 1U << IN_USE_NETWORK))
+                return defer_network(member, ret);
+        return 0;
 }
 
 static int format_identity(const HostDevice *item, char **ret)
@@ -93,11 +120,8 @@ int planner_judge_host_device(const Planning *planning, const MemberPlan *member
         *ret = (HostDeviceVerdict){};
         if (planning->request->stage == STAGE_RUNTIME)
                 return 0;
-        if (!devices && planning->request->stage == STAGE_INITRD)
-                return may_be_needed(member->device) ? defer(member, ret) : 0;
         if (!devices)
-                return planning->snapshot->awaits_storage && may_be_storage(member->device)
-                               ? defer_storage(member, ret) : 0;
+                return judge_without_record(planning, member, ret);
         item = host_devices_match(devices, planning->host_devices_in_place, member->device,
                 planner_allowed_uses(member), &moved);
         if (!item)

@@ -246,8 +246,10 @@ static int is_open(const Host *host, const Operation *operation, char **ret)
                 return 0;
         }
         r = operation->number >= 0 ? node_is_open(host, operation->number) : -ENOENT;
-        if (r < 0)
+        if (r == -ENOENT)
                 return check_enable_count(host, &operation->address, ret);
+        if (r < 0)
+                return r; /* it is there, and cannot be asked: as good as open */
         return r == 0 ? 0 : format_string(ret, "a program that holds its device, but not its node");
 }
 

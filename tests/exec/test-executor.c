@@ -210,7 +210,7 @@ static bool is_announcement(const Operation *operation)
 static int note_announcement(Shared *shared, const Operation *operation, char **ret)
 {
         shared->seen[operation->number] = (char) ++shared->n_arrived;
-        (void) sem_post(&shared->begun);
+        (void) sem_post(&shared->go_on);
         return 0;
 }
 
@@ -230,7 +230,7 @@ static void test_announcements(void)
         bench_run(&bench);
         ASSERT_EQ(bench.n_done, 3);
         for (unsigned i = 0; i < 3; i++)
-                ASSERT_OK(sem_wait(&bench.shared->begun));
+                ASSERT_OK(sem_wait(&bench.shared->go_on));
         ASSERT_TRUE(bench.shared->seen[bench.stand.group.number] > 0);
         ASSERT_TRUE(bench.shared->seen[101] > 0);
         ASSERT_TRUE(bench.shared->seen[102] > 0);

@@ -3,6 +3,8 @@
  * from the wrong one. */
 #include <errno.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -191,6 +193,27 @@ static void test_open_group(void)
         tear_down(&stand);
 }
 
+/* A node that cannot be opened for another reason than being open might be: no driver has major
+ * number 300, and a sandbox gives EPERM. */
+static void test_node_that_cannot_be_asked(void)
+{
+        _cleanup_free_ char *path = NULL;
+        char *who = NULL;
+        Stand stand = {};
+
+        set_up(&stand);
+        add_process(&stand, "1", "/dev/null");
+        fake_sysfs_add(stand.fake, "file sys/class/vfio/14/dev 300:0\ndir dev/vfio\n");
+        ASSERT_TRUE(asprintf(&path, "%s/dev/vfio/14", stand.fake->root) > 0);
+        if (mknod(path, S_IFCHR | 0600, makedev(300, 0)) == 0) {
+                ASSERT_EQ(perform(&stand, OPERATION_IS_OPEN, NULL, &who), -ENXIO);
+                ASSERT_TRUE(!who);
+        } else {
+                ASSERT_EQ(errno, EPERM); /* nobody but root makes nodes */
+        }
+        tear_down(&stand);
+}
+
 static void test_open_device_node(void)
 {
         Stand stand = {};
@@ -318,6 +341,7 @@ int main(void)
         test_gone();
         test_module_that_is_there();
         test_open_group();
+        test_node_that_cannot_be_asked();
         test_open_device_node();
         test_record();
         test_record_of_another_instance();
