@@ -13,8 +13,8 @@ refused() { # CLAIM STATE REASON
 
 wait_booted
 assert_no_failed_units
-case "$BOOT" in
-    control*)
+case "${BOOT%-again}" in
+    control)
         assert_driver "$NVME_A" nvme
         ;;
     no-iommu)

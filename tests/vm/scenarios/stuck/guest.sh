@@ -54,8 +54,12 @@ hold() { # sets HOLDER
     exec 3> /run/hold
     wait_for 10 grep -q ready /run/opened || fail "vfio-open" "it does not open" "$(cat /run/opened)"
 }
-# (Descriptor 3 is what keeps the holder: nothing that stays may inherit it.)
-unbind_by_hand() { echo "$HELD" > /sys/bus/pci/drivers/vfio-pci/unbind; }
+# Descriptor 3 is what keeps the holder: nothing that stays may inherit it. For the background only:
+# a shell keeps a copy of what is closed for one command.
+unbind_by_hand() {
+    exec 3>&-
+    echo "$HELD" > /sys/bus/pci/drivers/vfio-pci/unbind
+}
 bound() { rig_has_driver "$HELD" vfio-pci && state_is "$HELD" bound; }
 
 wait_booted
@@ -73,7 +77,7 @@ assert_match "a device in use is not given back" "$STATUS $ANSWER" "1 *$HOLDER (
 assert_driver "$HELD" vfio-pci "nor touched"
 
 # Another program does what we do not. The request that comes at this moment gets stuck beside it.
-unbind_by_hand 3>&- &
+unbind_by_hand &
 unbinder=$!
 wait_driver "$HELD" none 5
 busctl call --timeout=60 $MANAGER BindDevice 'sa{sv}' "$HELD" 0 > /run/answer 2>&1 3>&- &
@@ -131,7 +135,7 @@ wait "$HOLDER"
 
 # Nobody of us at it: the daemon tells from /sys that another program is stuck.
 hold
-unbind_by_hand 3>&- &
+unbind_by_hand &
 unbinder=$!
 wait_driver "$HELD" none 5
 sleep 1

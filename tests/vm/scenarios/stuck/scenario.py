@@ -3,7 +3,7 @@
 from rig import topology as hw
 
 TIER = "system"
-USUAL_GUESTS = ("bookworm",)
+FULL_ONLY = True
 ENABLE = True
 DEADLINE = 420
 TOOLS = ("vfio-open",)
