@@ -9,7 +9,7 @@ from rig.scenario import Boot
 
 number = int(os.environ.get("ROUNDS", "30"))
 TIER = "system"
-USUAL_GUESTS = ("bookworm",)
+FULL_ONLY = True
 DEADLINE = 420 + 5 * number
 TOPOLOGY = [hw.Iommu(), hw.BridgePair("PAIR"), hw.Nvme("CLEAN"), hw.NvmeSriov("PF", vfs=4)]
 FILES = {

@@ -11,7 +11,7 @@ kills = int(os.environ.get("KILLS", "15"))
 cuts = int(os.environ.get("CUTS", "2"))
 seed = int(os.environ.get("SEED", random.SystemRandom().randrange(1 << 30)))
 TIER = "system"
-USUAL_GUESTS = ("bookworm",)
+FULL_ONLY = True
 ENABLE = True
 DEADLINE = 420 + 15 * kills + 60 * cuts
 TOPOLOGY = [hw.Iommu(), hw.BridgePair("PAIR"), hw.NvmeSriov("PF", vfs=4), hw.Nvme("DATA")]
