@@ -5,21 +5,20 @@
 #include <string.h>
 
 #include "ctl/terminal.h"
+#include "util/strings.h"
 
 void complain(const char *format, ...)
 {
         Terminal terminal = terminal_of(stderr);
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         va_list arguments;
         int r;
 
         va_start(arguments, format);
-        r = vasprintf(&text, format, arguments);
+        r = format_string_arguments(&text, format, arguments);
         va_end(arguments);
         if (r < 0 || terminal_print(&terminal, stderr, "%s", text) < 0)
                 fputs("Out of memory.\n", stderr);
-        if (r >= 0)
-                free(text);
 }
 
 void complain_errno(int error, const char *what)

@@ -11,15 +11,6 @@
 #include "util/io.h"
 #include "util/strings.h"
 
-static int _printf_(2, 0) format(char **ret, const char *text, va_list arguments)
-{
-        if (vasprintf(ret, text, arguments) < 0) {
-                *ret = NULL;
-                return -ENOMEM;
-        }
-        return 0;
-}
-
 int doctor_find(Doctor *doctor, bool is_error, const char *code, const char *text, ...)
 {
         Finding *finding;
@@ -33,7 +24,7 @@ int doctor_find(Doctor *doctor, bool is_error, const char *code, const char *tex
         finding->is_error = is_error;
         finding->code = code;
         va_start(arguments, text);
-        r = format(&finding->text, text, arguments);
+        r = format_string_arguments(&finding->text, text, arguments);
         va_end(arguments);
         return r;
 }
@@ -45,7 +36,7 @@ int doctor_remedy(Doctor *doctor, const char *text, ...)
         int r;
 
         va_start(arguments, text);
-        r = format(&finding->remedy, text, arguments);
+        r = format_string_arguments(&finding->remedy, text, arguments);
         va_end(arguments);
         return r;
 }

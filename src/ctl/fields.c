@@ -47,11 +47,10 @@ void fields_printf(Fields *fields, const char *name, const char *format, ...)
         int r;
 
         va_start(arguments, format);
-        r = vasprintf(&value, format, arguments);
+        r = format_string_arguments(&value, format, arguments);
         va_end(arguments);
         if (r < 0) {
-                value = NULL;
-                fields->error = -ENOMEM;
+                fields->error = r;
                 return;
         }
         fields_add(fields, name, value, STYLE_NONE);

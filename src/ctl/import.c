@@ -120,12 +120,10 @@ int import_add_comment(ImportClaim *claim, const char *format, ...)
         int r;
 
         va_start(arguments, format);
-        r = vasprintf(&text, format, arguments);
+        r = format_string_arguments(&text, format, arguments);
         va_end(arguments);
-        if (r < 0) {
-                text = NULL;
-                return -ENOMEM;
-        }
+        if (r < 0)
+                return r;
         make_printable(text);
         return add_line(claim, "# ", text);
 }
@@ -176,12 +174,10 @@ int import_add_command(Import *import, const char *format, ...)
         int r;
 
         va_start(arguments, format);
-        r = vasprintf(&text, format, arguments);
+        r = format_string_arguments(&text, format, arguments);
         va_end(arguments);
-        if (r < 0) {
-                text = NULL;
-                return -ENOMEM;
-        }
+        if (r < 0)
+                return r;
         if (string_list_contains(import->commands, text))
                 return 0;
         return string_list_append(&import->commands, text);

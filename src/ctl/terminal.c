@@ -76,12 +76,10 @@ int terminal_print(const Terminal *terminal, FILE *file, const char *format, ...
         int r;
 
         va_start(arguments, format);
-        r = vasprintf(&raw, format, arguments);
+        r = format_string_arguments(&raw, format, arguments);
         va_end(arguments);
-        if (r < 0) {
-                raw = NULL;
-                return -ENOMEM;
-        }
+        if (r < 0)
+                return r;
         text = text_printable(raw, terminal->ascii);
         if (!text)
                 return -ENOMEM;

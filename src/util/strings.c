@@ -28,19 +28,24 @@ int replace_string(char **target, const char *text)
         return 0;
 }
 
-int format_string(char **ret, const char *format, ...)
+int format_string_arguments(char **ret, const char *format, va_list arguments)
 {
-        va_list arguments;
         char *text;
 
-        va_start(arguments, format);
-        int length = vasprintf(&text, format, arguments);
-        va_end(arguments);
-
-        if (length < 0)
+        if (vasprintf(&text, format, arguments) < 0)
                 return -ENOMEM;
         *ret = text;
         return 0;
+}
+
+int format_string(char **ret, const char *format, ...)
+{
+        va_list arguments;
+
+        va_start(arguments, format);
+        int r = format_string_arguments(ret, format, arguments);
+        va_end(arguments);
+        return r;
 }
 
 char *strip(char *text)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdarg.h>
 #include <string.h>
 
 #include "util/macro.h"
@@ -31,6 +32,8 @@ int replace_string(char **target, const char *text) _must_check_;
 
 /* asprintf that returns 0 or -ENOMEM and leaves *ret alone on failure. */
 int format_string(char **ret, const char *format, ...) _printf_(2, 3) _must_check_;
+int format_string_arguments(char **ret, const char *format, va_list arguments) _printf_(2, 0)
+        _must_check_;
 
 /* Removes blanks (space, tab, CR, LF) at both ends, in place; returns the new beginning. */
 char *strip(char *text);
