@@ -46,10 +46,7 @@ static Device virtual_function_to_come(const Device *pf, unsigned index)
 /* Only vf= and address= tell the VFs of one PF apart. */
 static bool line_tells_virtual_functions_apart(const Match *match)
 {
-        for (size_t i = 0; i < match->n_terms; i++)
-                if (match->terms[i].type == TERM_VF || match->terms[i].type == TERM_ADDRESS)
-                        return true;
-        return false;
+        return match_has_term(match, TERM_VF) || match_has_term(match, TERM_ADDRESS);
 }
 
 static bool line_covers(const MatchContext *context, const Match *match, const Device *pf)

@@ -191,14 +191,6 @@ static int find_type(Parser *parser, const Token *token)
         return -EINVAL;
 }
 
-static bool has_type(const Match *match, TermType type)
-{
-        for (size_t i = 0; i < match->n_terms; i++)
-                if (match->terms[i].type == type)
-                        return true;
-        return false;
-}
-
 /* Reads one token into a term of the match. Returns 0 (perhaps after a complaint), -ENOMEM. */
 static int read_term(Parser *parser, Token *token)
 {
@@ -209,7 +201,7 @@ static int read_term(Parser *parser, Token *token)
         if (type < 0)
                 return 0;
 
-        if (has_type(match, (TermType) type))
+        if (match_has_term(match, (TermType) type))
                 complain(parser, token->column,
                         "'%s=' stands twice on this line; alternatives stand on lines of their own",
                         term_type_to_string((TermType) type));

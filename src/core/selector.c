@@ -104,6 +104,14 @@ static unsigned term_needed_facts(const Term *term)
         }
 }
 
+bool match_has_term(const Match *match, TermType type)
+{
+        for (size_t i = 0; match && i < match->n_terms; i++)
+                if (match->terms[i].type == type)
+                        return true;
+        return false;
+}
+
 unsigned match_needed_facts(const Match *match)
 {
         unsigned facts = 0;

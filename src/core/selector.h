@@ -143,6 +143,9 @@ GuardVerdict match_guard(const Match *match, const Device *device);
 /* A function elsewhere that has the identity the guards of this line ask for; NULL: none. */
 const Device *match_find_identity(const Match *match, const Snapshot *snapshot);
 
+/* NULL has none. */
+bool match_has_term(const Match *match, TermType type);
+
 /* Which facts beyond the cheap ones the line needs: a set of SNAPSHOT_FACT_*. */
 unsigned match_needed_facts(const Match *match);
 

@@ -17,14 +17,6 @@
 
 #define FINISH_USEC (5 * USEC_PER_SEC)
 
-static bool has_path_term(const Match *match)
-{
-        for (size_t i = 0; match && i < match->n_terms; i++)
-                if (match->terms[i].type == TERM_PATH)
-                        return true;
-        return false;
-}
-
 /* Nothing in it can be in use, or needs the rest of the machine to be decided. */
 static bool is_simple(const GroupPlan *group)
 {
@@ -32,7 +24,7 @@ static bool is_simple(const GroupPlan *group)
                 const MemberPlan *member = &group->members[i];
 
                 if (member->action != ACTION_NONE &&
-                    (!member->untouched || has_path_term(member->match)))
+                    (!member->untouched || match_has_term(member->match, TERM_PATH)))
                         return false;
         }
         return true;

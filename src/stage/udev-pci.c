@@ -87,19 +87,11 @@ static int make_plan(Judgement *judgement)
         return judgement->member ? 0 : -ENODEV;
 }
 
-static bool has_path_term(const Match *match)
-{
-        for (size_t i = 0; match && i < match->n_terms; i++)
-                if (match->terms[i].type == TERM_PATH)
-                        return true;
-        return false;
-}
-
 /* Two functions may fit a path=, and another one may have an identity that is missed here. */
 static bool needs_whole_machine(const GroupPlan *group)
 {
         for (size_t i = 0; i < group->n_members; i++)
-                if (has_path_term(group->members[i].match) ||
+                if (match_has_term(group->members[i].match, TERM_PATH) ||
                     group->members[i].reason == REASON_IDENTITY_MISMATCH ||
                     group->members[i].reason == REASON_AMBIGUOUS ||
                     group->members[i].reason == REASON_HOST_DEVICE_MOVED)
