@@ -8,15 +8,9 @@
 #include "util/buffer.h"
 #include "util/strings.h"
 
-/* FNV-1a, 64 bits: draft-eastlake-fnv */
 static void digest_bytes(Sink *sink, char type, const void *data, size_t size)
 {
-        const uint8_t *bytes = data;
-        uint64_t digest = (sink->digest ^ (uint8_t) type) * UINT64_C(0x100000001b3);
-
-        for (size_t i = 0; i < size; i++)
-                digest = (digest ^ bytes[i]) * UINT64_C(0x100000001b3);
-        sink->digest = digest;
+        sink->digest = hash_update(hash_update(sink->digest, &type, 1), data, size);
 }
 
 static int sink_basic(Sink *sink, char type, const void *value, size_t size)

@@ -4,6 +4,7 @@
 #include <systemd/sd-bus.h>
 
 #include "core/pci-address.h"
+#include "util/hash.h"
 
 /* Where a property's value goes: into a message, or, without one, into a digest that tells
  * whether the value changed. One getter serves both, so they cannot differ.
@@ -13,7 +14,7 @@ typedef struct Sink {
         uint64_t digest;
 } Sink;
 
-#define SINK_DIGEST ((Sink){ .digest = UINT64_C(0xcbf29ce484222325) })
+#define SINK_DIGEST ((Sink){ .digest = HASH_START })
 #define SINK_MESSAGE(to) ((Sink){ .message = (to) })
 
 /* Foreign text may be no UTF-8, which would break the whole message: what is not becomes "?".

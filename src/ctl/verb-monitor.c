@@ -9,6 +9,7 @@
 #include "ctl/sentence.h"
 #include "ctl/verbs.h"
 #include "ctl/watch.h"
+#include "util/hash.h"
 #include "util/io.h"
 
 /* What was told of a device or claim last. */
@@ -44,15 +45,10 @@ static void monitor_done(Monitor *monitor)
         seen_list_done(&monitor->claims);
 }
 
-/* FNV-1a, the terminating NUL included */
+/* The terminating NUL is part of it. */
 static uint64_t add_text(uint64_t digest, const char *text)
 {
-        const char *p = text ?: "";
-
-        do
-                digest = (digest ^ (unsigned char) *p) * UINT64_C(0x100000001b3);
-        while (*p++);
-        return digest;
+        return hash_update(digest, text ?: "", strlen(text ?: "") + 1);
 }
 
 static uint64_t add_number(uint64_t digest, int64_t number)
@@ -67,7 +63,7 @@ static uint64_t add_number(uint64_t digest, int64_t number)
 static uint64_t device_digest(const ModelDevice *device, bool everything)
 {
         static const DeviceText shown[] = { DEVICE_STATE, DEVICE_REASON, DEVICE_DRIVER };
-        uint64_t digest = add_text(UINT64_C(0xcbf29ce484222325), device->claim);
+        uint64_t digest = add_text(HASH_START, device->claim);
 
         for (size_t i = 0; !everything && i < ELEMENTSOF(shown); i++)
                 digest = add_text(digest, device->text[shown[i]]);
@@ -80,7 +76,7 @@ static uint64_t device_digest(const ModelDevice *device, bool everything)
 
 static uint64_t claim_digest(const ModelClaim *claim, bool everything)
 {
-        uint64_t digest = UINT64_C(0xcbf29ce484222325);
+        uint64_t digest = HASH_START;
 
         if (!everything)
                 return add_text(add_text(digest, claim->text[CLAIM_STATE]),

@@ -4,6 +4,7 @@
 #include "daemon/manager-internal.h"
 #include "log/log.h"
 #include "util/array.h"
+#include "util/hash.h"
 #include "util/strings.h"
 
 /* The daemon by itself tries nothing twice that failed, and nothing for ever that seems to succeed
@@ -26,31 +27,21 @@ struct Attempt {
         char *text;
 };
 
-/* FNV-1a, 64 bits. */
-static uint64_t mix(uint64_t hash, const void *data, size_t length)
-{
-        const uint8_t *bytes = data;
-
-        for (size_t i = 0; i < length; i++)
-                hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-        return hash;
-}
-
 static uint64_t mix_text(uint64_t hash, const char *text)
 {
-        return mix(hash, text ?: "", strlen(text ?: "") + 1);
+        return hash_update(hash, text ?: "", strlen(text ?: "") + 1);
 }
 
 static uint64_t group_signature(const GroupPlan *group)
 {
-        uint64_t hash = UINT64_C(0xcbf29ce484222325);
+        uint64_t hash = HASH_START;
 
         for (size_t i = 0; i < group->n_members; i++) {
                 const MemberPlan *member = &group->members[i];
 
                 hash = mix_text(hash, PCI_ADDRESS_TEXT(&member->device->address));
-                hash = mix(hash, &member->device->inode, sizeof(member->device->inode));
-                hash = mix(hash, &member->action, sizeof(member->action));
+                hash = hash_update(hash, &member->device->inode, sizeof(member->device->inode));
+                hash = hash_update(hash, &member->action, sizeof(member->action));
                 hash = mix_text(hash, member->device->driver);
                 hash = mix_text(hash, member->target);
                 hash = mix_text(hash, member->claim ? member->claim->name : NULL);
@@ -60,13 +51,13 @@ static uint64_t group_signature(const GroupPlan *group)
 
 static uint64_t pf_signature(const PhysicalFunctionPlan *pf)
 {
-        uint64_t hash = UINT64_C(0xcbf29ce484222325);
+        uint64_t hash = HASH_START;
         unsigned num_vfs = pf->set_num_vfs ? pf->num_vfs : 0;
 
-        hash = mix(hash, &pf->device->inode, sizeof(pf->device->inode));
-        hash = mix(hash, &pf->autoprobe_off, sizeof(pf->autoprobe_off));
-        hash = mix(hash, &pf->autoprobe_restore, sizeof(pf->autoprobe_restore));
-        hash = mix(hash, &num_vfs, sizeof(num_vfs));
+        hash = hash_update(hash, &pf->device->inode, sizeof(pf->device->inode));
+        hash = hash_update(hash, &pf->autoprobe_off, sizeof(pf->autoprobe_off));
+        hash = hash_update(hash, &pf->autoprobe_restore, sizeof(pf->autoprobe_restore));
+        hash = hash_update(hash, &num_vfs, sizeof(num_vfs));
         return mix_text(hash, pf->device->driver);
 }
 
