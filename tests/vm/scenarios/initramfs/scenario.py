@@ -1,18 +1,8 @@
 """Bound inside the initramfs, before the host drivers that it brings along."""
 
 from rig import topology as hw
+from rig.host_devices import record
 from rig.scenario import Boot
-
-
-
-def record(*lines):
-    """What the daemon writes on a host that needs these functions (src/host/host-devices-text.c)."""
-    text = "".join(f"{line}\n" for line in ("vfio-bindd host-devices 1", *lines))
-    checksum = 0xCBF29CE484222325
-    for byte in text.encode():
-        checksum = (checksum ^ byte) * 0x100000001B3 % 2**64
-    return f"{text}end {len(lines)} {checksum:016x}\n"
-
 
 TIER = "system"
 USUAL_GUESTS = ("trixie",)
