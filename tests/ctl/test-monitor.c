@@ -62,7 +62,7 @@ static void test_text(void)
                 "\n1 claim: 1 pending. \"vfio-bindctl explain DEV\" tells why.\n",
                 " claim gpu bound\n",
                 " 0000:02:00.0 unclaimed, tg3\n",
-                " claim gpu absent",
+                " 0000:01:00.0 removed\n", /* announced last */
                 NULL,
         };
         static const char *const arguments[] = { "monitor", NULL };
@@ -73,7 +73,7 @@ static void test_text(void)
         run = follow(&f, marks, arguments);
         ASSERT_TRUE(startswith(run.out, "CLAIM "));
         ASSERT_CONTAINS(run.out, " 0000:01:00.0 (gpu) bound, vfio-pci\n");
-        ASSERT_CONTAINS(run.out, " 0000:01:00.0 removed\n");
+        ASSERT_CONTAINS(run.out, " claim gpu absent");
 }
 
 static void test_json(void)

@@ -4,7 +4,7 @@
 #include "log/log.h"
 #include "util/io.h"
 
-#define PATIENCE_USEC (10 * USEC_PER_SEC)
+#define PATIENCE_USEC (60 * USEC_PER_SEC)
 
 void fixture_init(Fixture *fixture, const char *tree, const char *config)
 {

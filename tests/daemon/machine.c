@@ -417,6 +417,11 @@ void machine_close_gate(Machine *machine)
         fake_sysfs_write(machine->tree, "gate", "");
 }
 
+void machine_open_gate(Machine *machine)
+{
+        fake_sysfs_remove(machine->tree, "gate");
+}
+
 void machine_let_pass(Machine *machine, size_t n)
 {
         for (size_t i = 0; i < n; i++)

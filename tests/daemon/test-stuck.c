@@ -28,7 +28,7 @@ static void on_done(void *userdata, int error, const ApplyResult *result)
         answered->state = result->states[0];
 }
 
-static void run_request(Fixture *fixture, Manual manual, bool no_probe, const char *driver,
+static void begin_request(Fixture *fixture, Manual manual, bool no_probe, const char *driver,
         Answered *answered)
 {
         ApplyRequest request = APPLY_REQUEST_ALL;
@@ -41,6 +41,12 @@ static void run_request(Fixture *fixture, Manual manual, bool no_probe, const ch
         request.driver = driver;
         *answered = (Answered){};
         ASSERT_TRUE(manager_apply(fixture->manager, &request, on_done, answered) > 0);
+}
+
+static void run_request(Fixture *fixture, Manual manual, bool no_probe, const char *driver,
+        Answered *answered)
+{
+        begin_request(fixture, manual, no_probe, driver, answered);
         FIXTURE_RUN_UNTIL(fixture, answered->n_calls > 0);
 }
 
@@ -72,7 +78,9 @@ static bool text_names_holder(Fixture *fixture)
         return text && strstr(text, "open in 1234 (qemu-system-x86), unit machine-qemu");
 }
 
-/* Each step waits until the worker is killed: what is taken up afterwards is what was asked for. */
+/* The first step waits until its worker is killed: what is taken up afterwards is what was asked
+ * for. A worker that is gone before it can be shown as stuck is followed by the next at once, and
+ * the answer is what that one brought about. */
 static void test_worker(Manual manual, bool no_probe, const char *bind_driver, const char *driver,
         const char *state)
 {
@@ -83,9 +91,12 @@ static void test_worker(Manual manual, bool no_probe, const char *bind_driver, c
         if (manual == MANUAL_BOUND && !bind_driver)
                 run_request(&fixture, MANUAL_RELEASED, false, NULL, &answered);
         machine_close_gate(&fixture.machine);
-        run_request(&fixture, manual, no_probe, bind_driver, &answered);
-        ASSERT_EQ(answered.state, STATE_STUCK);
-        machine_let_pass(&fixture.machine, 16);
+        begin_request(&fixture, manual, no_probe, bind_driver, &answered);
+        FIXTURE_RUN_UNTIL(&fixture, machine_is_at_gate(&fixture.machine));
+        machine_open_gate(&fixture.machine);
+        FIXTURE_RUN_UNTIL(&fixture, answered.n_calls > 0);
+        ASSERT_TRUE(answered.state == STATE_STUCK ||
+                    strcmp(state_to_string(answered.state), state) == 0);
         FIXTURE_RUN_UNTIL(&fixture, strcmp(fixture_state(&fixture, DISK), state) == 0);
         fixture_settle(&fixture);
         ASSERT_DRIVER(&fixture, DISK, driver);
