@@ -31,7 +31,6 @@ View *view_new(const char *text)
                 Device *device = &view->snapshot->devices[i];
 
                 device->has_details = true;
-                device->inode = 1000 + i;
                 device->numa_node = -1;
                 device->vfio_device = -1;
                 if (device->address.bus != 1 || device->address.function != 0)

@@ -206,14 +206,20 @@ static void add_use(Device *device, char **words)
         *words = NULL;
 }
 
+/* The same function in the next machine is the same function. */
+static uint64_t inode_of(const PciAddress *address)
+{
+        return 100 + ((uint64_t) address->domain << 16 | (uint64_t) address->bus << 8 |
+                             (uint64_t) address->device << 3 | address->function);
+}
+
 static Device *add_function(TextMachine *machine, const char *word)
 {
-        static uint64_t inode = 100;
         PciAddress address = address_of(word);
         Device *device;
 
         ASSERT_OK(snapshot_add(machine->snapshot, &address, &device));
-        device->inode = inode++;
+        device->inode = inode_of(&address);
         device->has_override_file = true;
         ASSERT_OK(replace_string(&device->path, PCI_ADDRESS_TEXT(&address)));
         return device;
