@@ -5,6 +5,7 @@
 #include "ctl/call.h"
 #include "ctl/complain.h"
 #include "ctl/export.h"
+#include "ctl/tool-name.h"
 #include "ctl/verbs.h"
 #include "util/strings.h"
 
@@ -40,23 +41,13 @@ bool device_has_class(const ModelDevice *device, const char *digits)
         return device->text[DEVICE_CLASS] && startswith(device->text[DEVICE_CLASS], digits);
 }
 
-static int find_tool(const char *name, size_t *ret)
+static int find(const char *name, size_t *ret)
 {
         const char *names[ELEMENTSOF(tools)];
-        const char *near;
 
-        for (size_t i = 0; i < ELEMENTSOF(tools); i++) {
+        for (size_t i = 0; i < ELEMENTSOF(tools); i++)
                 names[i] = tools[i].name;
-                if (streq(names[i], name)) {
-                        *ret = i;
-                        return 0;
-                }
-        }
-        near = nearest_string(name, names, ELEMENTSOF(names));
-        complain("Cannot export to %s: it is libvirt, qemu, opennebula, kubevirt, "
-                 "sriov-network-device-plugin or prometheus.%s%s%s", name,
-                near ? " Did you mean " : "", near ?: "", near ? "?" : "");
-        return -EINVAL;
+        return find_tool("export to", name, names, ELEMENTSOF(names), ret);
 }
 
 static bool is_empty(const Export *export)
@@ -76,7 +67,7 @@ static int run(const Options *options)
         size_t tool;
         int r;
 
-        if (find_tool(options->arguments[0], &tool) < 0)
+        if (find(options->arguments[0], &tool) < 0)
                 return EXIT_CODE_USAGE;
         if (options->json != JSON_OFF) {
                 complain("export has the form of the other tool, --json= is none of them.");

@@ -6,6 +6,7 @@
 #include "ctl/exit-code.h"
 #include "ctl/hardware-names.h"
 #include "ctl/import.h"
+#include "ctl/tool-name.h"
 #include "ctl/verbs.h"
 #include "host/guard.h"
 #include "host/scan.h"
@@ -28,23 +29,13 @@ static const struct {
         { "libvirt", "a PCI hostdev in /etc/libvirt/qemu", import_libvirt, false },
 };
 
-static int find_tool(const char *name, size_t *ret)
+static int find(const char *name, size_t *ret)
 {
         const char *names[ELEMENTSOF(tools)];
-        const char *near;
 
-        for (size_t i = 0; i < ELEMENTSOF(tools); i++) {
+        for (size_t i = 0; i < ELEMENTSOF(tools); i++)
                 names[i] = tools[i].name;
-                if (streq(names[i], name)) {
-                        *ret = i;
-                        return 0;
-                }
-        }
-        near = nearest_string(name, names, ELEMENTSOF(names));
-        complain("Cannot import from %s: it is opennebula, one-deploy, driverctl, kernel or "
-                 "libvirt.%s%s%s", name, near ? " Did you mean " : "", near ?: "",
-                near ? "?" : "");
-        return -EINVAL;
+        return find_tool("import from", name, names, ELEMENTSOF(names), ret);
 }
 
 static int look(const char *root, Host *host, Snapshot **ret)
@@ -79,6 +70,12 @@ static int print(Import *import, const Options *options)
         return 0;
 }
 
+static void print_notes(const Import *import)
+{
+        for (char **note = import->notes; note && *note; note++)
+                fprintf(stderr, "# %s\n", *note);
+}
+
 static int run(const Options *options)
 {
         _cleanup_host_ Host host = { .root = -1 };
@@ -88,7 +85,7 @@ static int run(const Options *options)
         size_t tool;
         int r;
 
-        if (find_tool(options->arguments[0], &tool) < 0)
+        if (find(options->arguments[0], &tool) < 0)
                 return EXIT_CODE_USAGE;
         if (options->json != JSON_OFF) {
                 complain("import prints a configuration, which has no --json=.");
@@ -104,6 +101,7 @@ static int run(const Options *options)
         import.tool = tools[tool].name;
         if (r >= 0)
                 r = tools[tool].run(&import, files);
+        print_notes(&import);
         if (r == -EINVAL)
                 return EXIT_CODE_USAGE;
         if (r >= 0 && !import.found) {
