@@ -83,7 +83,13 @@ static int find_grub_file(const Host *host, const char *word, char **ret)
         return r < 0 ? r : -ENOENT;
 }
 
-static int remove_from_grub(Import *import, const char *word, const char *pattern)
+/* A command that comes once, after all words are gone. */
+static int add_last(char ***last, const char *command)
+{
+        return string_list_contains(*last, command) ? 0 : string_list_append(last, command);
+}
+
+static int remove_from_grub(Import *import, const char *word, const char *pattern, char ***last)
 {
         _cleanup_free_ char *path = NULL, *quoted = NULL;
         int r;
@@ -95,13 +101,12 @@ static int remove_from_grub(Import *import, const char *word, const char *patter
                 r = import_add_command(import, "sed -i 's/ *%s//' %s", pattern, quoted);
         if (r < 0)
                 return r;
-        return import_add_command(import, "%s",
-                tree_exists(import->host, "/usr/sbin/update-grub")
+        return add_last(last, tree_exists(import->host, "/usr/sbin/update-grub")
                         ? "update-grub"
                         : "grub2-mkconfig -o /boot/grub2/grub.cfg");
 }
 
-static int remove_word(Import *import, const char *word)
+static int remove_word(Import *import, const char *word, char ***last)
 {
         _cleanup_free_ char *pattern = NULL;
         int r;
@@ -117,9 +122,9 @@ static int remove_word(Import *import, const char *word)
                 return r;
         if (file_contains(import->host, "/etc/kernel/cmdline", word)) {
                 r = import_add_command(import, "sed -i 's/ *%s//' /etc/kernel/cmdline", pattern);
-                return r < 0 ? r : import_add_command(import, "kernel-install add-all");
+                return r < 0 ? r : add_last(last, "kernel-install add-all");
         }
-        r = remove_from_grub(import, word, pattern);
+        r = remove_from_grub(import, word, pattern, last);
         if (r != -ENOENT)
                 return r;
         return import_add_command(import,
@@ -128,12 +133,14 @@ static int remove_word(Import *import, const char *word)
 
 int import_remove_boot_words(Import *import)
 {
-        _cleanup_string_list_ char **words = NULL;
+        _cleanup_string_list_ char **words = NULL, **last = NULL;
         int r;
 
         r = kernel_command_line_words(import->host, &words);
         for (char **word = words; r >= 0 && word && *word; word++)
                 if (is_ours(import, *word))
-                        r = remove_word(import, *word);
+                        r = remove_word(import, *word, &last);
+        for (char **command = last; r >= 0 && command && *command; command++)
+                r = import_add_command(import, "%s", *command);
         return r;
 }

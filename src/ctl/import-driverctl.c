@@ -18,9 +18,14 @@ static int add_override(Import *import, const char *path, const PciAddress *addr
         int r;
 
         if (!driver_is_vfio(driver) && !streq(driver, "pci-stub")) {
-                complain("%s: %s is on %s, a driver of the host, which no claim gives it. Left "
-                         "out.", path, PCI_ADDRESS_TEXT(address), driver);
-                return 0;
+                if (streq(driver, "none"))
+                        return import_note(import,
+                                "%s: %s is kept without a driver. Left out: a claim does that "
+                                "with companions only, by Companions=detach.", path,
+                                PCI_ADDRESS_TEXT(address));
+                return import_note(import,
+                        "%s: %s is on %s, a driver of the host, which no claim gives it. Left "
+                        "out.", path, PCI_ADDRESS_TEXT(address), driver);
         }
         import->found = true;
         r = format_string(&name, streq(driver, "vfio-pci") ? "driverctl" : "driverctl-%s", driver);
@@ -31,7 +36,7 @@ static int add_override(Import *import, const char *path, const PciAddress *addr
         if (r >= 0)
                 r = import_add_function(import, claim, address);
         /* "driverctl unset-override" would probe the host's driver at once. */
-        return r < 0 ? r : import_add_command(import, "rm %s", path);
+        return r < 0 ? r : import_add_command(import, "rm -f %s", path);
 }
 
 static bool is_driver_name(const char *text)

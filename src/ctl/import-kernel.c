@@ -46,8 +46,9 @@ static int add_entry(Import *import, ImportClaim *claim, const PciIdEntry *entry
         int r;
 
         if (entry->is_bad && bound)
-                complain("%s: \"%s\" is no id of the form vendor:device[:subvendor:subdevice"
-                         "[:class:mask]]. Left out.", entry->where, entry->word);
+                return import_note(import,
+                        "%s: \"%s\" is no id of the form vendor:device[:subvendor:subdevice[:class"
+                        ":mask]]. Left out.", entry->where, entry->word);
         if (entry->is_bad)
                 return 0;
         r = add_functions(import, claim, &entry->ids, bound, &n);

@@ -94,6 +94,9 @@ static int add_object(Import *import, const char *file, const LibvirtObject *obj
                 return r;
         make_printable(comment);
         r = import_claim(import, object->name, comment, &claim);
+        if (r >= 0 && object->is_managed)
+                r = import_add_comment(claim, "managed='yes': between two runs of a guest the host "
+                                              "had these. The claim keeps them.");
         for (size_t i = 0; r >= 0 && i < object->n_addresses; i++)
                 r = import_add_function(import, claim, &object->addresses[i]);
         for (char **pool = object->pools; r >= 0 && pool && *pool; pool++)

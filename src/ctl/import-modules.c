@@ -61,7 +61,7 @@ static int flush(File *file)
                 if (!startswith(file->path, "/etc/"))
                         r = mask(file, script);
                 else if (file->n_kept == 0)
-                        r = import_add_command(file->import, "rm %s", quoted);
+                        r = import_add_command(file->import, "rm -f %s", quoted);
                 else
                         r = import_add_command(file->import, "sed -i '%s' %s", script, quoted);
         }

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fnmatch.h>
 
-#include "ctl/complain.h"
 #include "ctl/import-one-deploy.h"
 #include "ctl/tree.h"
 #include "util/buffer.h"
@@ -12,6 +11,9 @@
 /* pci_devices of OpenNebula's one-deploy (roles/helper/pci/README.md there): entries by ids, then
  * entries by address; the last one that fits a function says what is done with it, alone. One that
  * is excluded by any entry is left alone. */
+
+/* makes virtual functions, one instance for each physical function */
+static const char number_unit[] = "/etc/systemd/system/sriov-enable@.service";
 
 static bool glob(const char *pattern, const char *text)
 {
@@ -89,12 +91,13 @@ static int add_physical_function(Import *import, const OneDeployEntry *entry,
                         match, entry->set_numvfs);
         if (r >= 0)
                 r = string_list_append(&import->sections, section);
-        return r < 0 ? r
-                     : import_add_command(import, "systemctl disable 'sriov-enable@%s-%u.service'",
-                               PCI_ADDRESS_TEXT(&device->address),
-                               streq(entry->set_numvfs, "max")
-                                       ? device->sriov_total_vfs
-                                       : (unsigned) strtoul(entry->set_numvfs, NULL, 10));
+        if (r < 0 || !tree_exists(import->host, number_unit))
+                return r;
+        return import_add_command(import, "systemctl disable 'sriov-enable@%s-%u.service'",
+                PCI_ADDRESS_TEXT(&device->address),
+                streq(entry->set_numvfs, "max")
+                        ? device->sriov_total_vfs
+                        : (unsigned) strtoul(entry->set_numvfs, NULL, 10));
 }
 
 static int add_driver(Import *import, const OneDeployEntry *entry, const Device *device)
@@ -104,12 +107,11 @@ static int add_driver(Import *import, const OneDeployEntry *entry, const Device 
         ImportClaim *claim;
         int r;
 
-        if (!is_ours) {
-                complain("%s:%u: set_driver is %s, a driver of the host, which no claim gives "
-                         "%s. Left out.", entry->file, entry->line, entry->set_driver,
+        if (!is_ours)
+                return import_note(import,
+                        "%s:%u: set_driver is %s, a driver of the host, which no claim gives %s. "
+                        "Left out.", entry->file, entry->line, entry->set_driver,
                         PCI_ADDRESS_TEXT(&device->address));
-                return 0;
-        }
         import->found = true;
         r = format_string(&name,
                 streq(entry->set_driver, "vfio-pci") ? "one-deploy" : "one-deploy-%s",
@@ -141,13 +143,16 @@ static int add_device(Import *import, const OneDeployList *list, const Device *d
 }
 
 /* Virtual functions that are made later are the usual case. */
-static int complain_unmatched(const OneDeployList *list)
+static int note_unmatched(Import *import, const OneDeployList *list)
 {
-        for (size_t i = 0; i < list->n_items; i++)
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < list->n_items; i++)
                 if (!list->items[i].fits && !list->items[i].excluded)
-                        complain("%s:%u: this entry fits no function of this machine now. Left "
-                                 "out.", list->items[i].file, list->items[i].line);
-        return 0;
+                        r = import_note(import,
+                                "%s:%u: this entry fits no function of this machine now. Left "
+                                "out.", list->items[i].file, list->items[i].line);
+        return r;
 }
 
 static int add_cleaning(Import *import, char *const *files)
@@ -158,7 +163,7 @@ static int add_cleaning(Import *import, char *const *files)
                 r = import_add_command(import, "# by hand: take pci_devices out of %s, or the next "
                                                "run of one-deploy brings all of it back", *files);
         if (r >= 0)
-                r = import_add_removal(import, "/etc/systemd/system/sriov-enable@.service");
+                r = import_add_removal(import, number_unit);
         if (r >= 0)
                 r = import_add_removal(import, "/usr/local/sbin/sriov-manage.sh");
         return r < 0 ? r : import_udev_rules(import);
@@ -180,6 +185,6 @@ int import_one_deploy(Import *import, char *const *files)
         for (size_t i = 0; r >= 0 && i < import->snapshot->n_devices; i++)
                 r = add_device(import, &list, &import->snapshot->devices[i]);
         if (r >= 0)
-                r = complain_unmatched(&list);
+                r = note_unmatched(import, &list);
         return r < 0 || !import->found ? r : add_cleaning(import, files);
 }

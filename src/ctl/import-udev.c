@@ -102,7 +102,9 @@ static int read_rules(Import *import, const char *path)
                                 number);
                         continue;
                 }
-                r = format_string(&longer, "%s%s%ud", list ?: "", list ? ";" : "", number);
+                /* A second run finds another line there, which stays. */
+                r = format_string(&longer, "%s%s%u{/SUBSYSTEM==\"vfio\"/d}", list ?: "",
+                        list ? ";" : "", number);
                 free(list);
                 list = TAKE_POINTER(longer);
         }
@@ -111,7 +113,7 @@ static int read_rules(Import *import, const char *path)
         if (r < 0 || !list)
                 return r;
         if (others == 0)
-                return import_add_command(import, "rm %s", quoted);
+                return import_add_command(import, "rm -f %s", quoted);
         return import_add_command(import, "sed -i '%s' %s", list, quoted);
 }
 

@@ -27,6 +27,7 @@ void import_done(Import *import)
         free(import->claims);
         string_list_free(import->sections);
         string_list_free(import->commands);
+        string_list_free(import->notes);
         free(import->node_user);
         free(import->node_group);
 }
@@ -183,6 +184,21 @@ int import_add_command(Import *import, const char *format, ...)
         return string_list_append(&import->commands, text);
 }
 
+int import_note(Import *import, const char *format, ...)
+{
+        _cleanup_free_ char *text = NULL;
+        va_list arguments;
+        int r;
+
+        va_start(arguments, format);
+        r = format_string_arguments(&text, format, arguments);
+        va_end(arguments);
+        if (r < 0)
+                return r;
+        make_printable(text);
+        return string_list_append(&import->notes, text);
+}
+
 int import_read_file(const char *path, char **ret)
 {
         int r = tree_read_here(path, ret);
@@ -219,7 +235,7 @@ int import_add_removal(Import *import, const char *path)
         if (!tree_exists(import->host, path))
                 return 0;
         r = shell_quote(path, &quoted);
-        return r < 0 ? r : import_add_command(import, "rm %s", quoted);
+        return r < 0 ? r : import_add_command(import, "rm -f %s", quoted);
 }
 
 int import_add_unit_removal(Import *import, const char *unit)

@@ -25,6 +25,7 @@ typedef struct Import {
         size_t n_claims;
         char **sections; /* [PhysicalFunction] sections, as text */
         char **commands; /* what to delete, for standard error */
+        char **notes;    /* what was left out and why, likewise, as comments */
         char *node_user, *node_group; /* of the tool's udev rules; NULL: none */
         bool has_node_mode;
         mode_t node_mode;
@@ -52,10 +53,13 @@ int import_add_comment(ImportClaim *claim, const char *format, ...) _printf_(2, 
 int import_match_text(const Device *device, char **ret) _must_check_;
 
 int import_add_command(Import *import, const char *format, ...) _printf_(2, 3) _must_check_;
-/* rm, if the file is there. */
+/* "rm -f", if the file is there: two tools may name the same file. */
 int import_add_removal(Import *import, const char *path) _must_check_;
-/* systemctl disable and rm, if the unit is there. */
+/* "systemctl disable" and "rm -f", if the unit is there. */
 int import_add_unit_removal(Import *import, const char *unit) _must_check_;
+
+/* Says on standard error what was left out: a comment, since what stands there gets executed. */
+int import_note(Import *import, const char *format, ...) _printf_(2, 3) _must_check_;
 
 /* Reads a file that was named on the command line. Returns 0; -EINVAL after a complaint;
  * -ENOMEM. */
