@@ -102,6 +102,18 @@ static void set_missing(Table *table, const char *selector)
         table_set(table, COLUMN_NAME, selector ?: NONE, STYLE_NONE);
 }
 
+const char *device_cause(const ModelDevice *device)
+{
+        return device->text[DEVICE_REASON]
+                ?: device->text[DEVICE_REASON_TEXT] ? device->text[DEVICE_STATE] : NULL;
+}
+
+const char *claim_cause(const ModelClaim *claim)
+{
+        return claim->text[CLAIM_REASON]
+                ?: claim->text[CLAIM_REASON_TEXT] ? claim->text[CLAIM_STATE] : NULL;
+}
+
 /* "0000:01:00.0 in-use-network: eno1 carries the default route (/etc/vfio-bind.conf:14)" */
 int format_reason(const char *subject, const char *reason, const char *text,
         const ModelClaim *claim, char **ret)
@@ -135,11 +147,11 @@ static int add_reason(Table *table, const char *subject, const char *reason, con
 static int add_device_reason(Table *table, const ModelDevice *device, const ModelClaim *claim,
         bool is_of_several)
 {
-        const char *reason = device->text[DEVICE_REASON];
+        const char *reason = device_cause(device);
 
         if (!reason || streq(reason, "group-refused"))
                 return 0;
-        if (streq_null(reason, claim->text[CLAIM_REASON]) &&
+        if (streq_null(reason, claim_cause(claim)) &&
             (!device->text[DEVICE_REASON_TEXT] ||
                     streq_null(device->text[DEVICE_REASON_TEXT], claim->text[CLAIM_REASON_TEXT])))
                 return 0;
@@ -153,16 +165,17 @@ static bool is_plainly_absent(const ModelClaim *claim)
         const char *text = claim->text[CLAIM_REASON_TEXT];
 
         return streq_null(claim->text[CLAIM_STATE], "absent") &&
-                streq(claim->text[CLAIM_REASON], "absent") &&
+                streq_null(claim->text[CLAIM_REASON], "absent") &&
                 (!text || startswith(text, "nothing in this machine matches "));
 }
 
 static int add_claim_reason(Table *table, const ModelClaim *claim)
 {
-        if (!claim->text[CLAIM_REASON] || is_plainly_absent(claim))
+        const char *reason = claim_cause(claim);
+
+        if (!reason || is_plainly_absent(claim))
                 return 0;
-        return add_reason(table, NULL, claim->text[CLAIM_REASON], claim->text[CLAIM_REASON_TEXT],
-                claim);
+        return add_reason(table, NULL, reason, claim->text[CLAIM_REASON_TEXT], claim);
 }
 
 static void begin_claim(Table *table, const ModelClaim *claim)
@@ -273,9 +286,9 @@ static int add_unclaimed(Table *table, const Model *model)
                 if (device && !list_shows_unclaimed(device))
                         continue;
                 /* A reason that several functions in a row have stands below the last one. */
-                if (previous && previous->text[DEVICE_REASON] &&
+                if (previous && device_cause(previous) &&
                     (!device || !says_the_same(previous, device)))
-                        r = add_reason(table, NULL, previous->text[DEVICE_REASON],
+                        r = add_reason(table, NULL, device_cause(previous),
                                 previous->text[DEVICE_REASON_TEXT], NULL);
                 if (!device)
                         break;

@@ -21,6 +21,10 @@ bool list_shows_unclaimed(const ModelDevice *device);
 
 /* What all tables share. */
 Style state_style(const char *state);
+/* What stands before its text: the reason, or, where a state has a text and no reason, the state.
+ * NULL: there is nothing to explain. */
+const char *device_cause(const ModelDevice *device);
+const char *claim_cause(const ModelClaim *claim);
 /* "SUBJECT REASON: TEXT (file:line)"; subject, text and claim may be NULL. Returns 0, -ENOMEM. */
 int format_reason(const char *subject, const char *reason, const char *text,
         const ModelClaim *claim, char **ret) _must_check_;

@@ -6,6 +6,8 @@
 #include "ctl/list.h"
 #include "ctl/outcome.h"
 #include "ctl/verbs.h"
+#include "util/strings.h"
+#include "version.h"
 
 /* One run of the verb. */
 typedef struct Apply {
@@ -158,6 +160,22 @@ static int print_json(const Apply *apply, const Model *model)
         return json_print(&json, stdout);
 }
 
+/* The next boot begins with the initramfs. That is no outcome of the request, and no failure. */
+static void say_initramfs(const Apply *apply, const Model *model)
+{
+        const char *state = model->text[MANAGER_INITRAMFS_STATE];
+
+        if (apply->options->dry_run || apply->options->quiet || apply->options->json != JSON_OFF)
+                return;
+        if (streq_null(state, "stale"))
+                complain("The initramfs holds another configuration, or another vfio-bindd, than "
+                         "the system, and the next boot begins with that. Run \"" PROGRAM_DIRECTORY
+                         "/rebuild-initramfs\".");
+        else if (streq_null(state, "missing"))
+                complain("The initramfs has no vfio-bindd: host drivers that it loads come first "
+                         "at the next boot. Run \"" PROGRAM_DIRECTORY "/rebuild-initramfs\".");
+}
+
 /* Tells what came, or would come, of it. */
 static int report(Apply *apply)
 {
@@ -176,6 +194,7 @@ static int report(Apply *apply)
                 say_errors(apply, model);
         if (!apply->said_something && !apply->options->quiet && apply->options->json == JSON_OFF)
                 puts("Nothing to do.");
+        say_initramfs(apply, model);
         return print_json(apply, model);
 }
 
@@ -305,7 +324,8 @@ const Verb verb_apply = {
         .arguments = "[CLAIM…]",
         .summary = "Bind what the claims want, from host drivers too",
         .help = "Binds what the claims (all without an argument) want, from host drivers too\n"
-                "unless the host uses the device.\n"
+                "unless the host uses the device. Says on standard error if the initramfs, with\n"
+                "which the next boot begins, has to be made anew, and by which command.\n"
                 "\n"
                 "Options:\n"
                 "  --dry-run               Only tell what would be done; the exit code is what\n"

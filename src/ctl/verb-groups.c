@@ -84,7 +84,7 @@ static void set_device(Table *table, const ModelDevice *device)
 static int add_reason(Table *table, const Model *model, const ModelDevice *device)
 {
         const ModelClaim *claim = device->claim ? model_find_claim(model, device->claim) : NULL;
-        const char *reason = device->text[DEVICE_REASON];
+        const char *reason = device_cause(device);
         _cleanup_free_ char *note = NULL;
         int r;
 

@@ -63,13 +63,14 @@ static void add_state(Fields *fields, const ModelDevice *device)
 static void add_reason(Fields *fields, const Model *model, const ModelDevice *device)
 {
         const ModelClaim *claim = device->claim ? model_find_claim(model, device->claim) : NULL;
-        const char *reason = device->text[DEVICE_REASON];
+        const char *reason = device_cause(device);
         _cleanup_free_ char *text = NULL;
         const char *known;
 
         if (!reason)
                 return;
-        known = model_explain(model, device, reason);
+        known = device->text[DEVICE_REASON] ? model_explain(model, device, reason)
+                                            : device->text[DEVICE_REASON_TEXT];
         if (streq_null(known, reason))
                 known = NULL;
         if (format_reason(NULL, reason, known, claim, &text) < 0)

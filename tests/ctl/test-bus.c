@@ -182,6 +182,67 @@ static void test_apply(void)
         ASSERT_EQ(f.manager.n_applies, 2);
 }
 
+/* The next boot goes by the initramfs, so whoever applies a changed configuration is told. */
+static void test_apply_tells_of_the_initramfs(void)
+{
+        static const struct {
+                const char *state, *err;
+        } cases[] = {
+                { "stale",
+                        "The initramfs holds another configuration, or another "
+                        "vfio-bindd, than the system, and the next boot begins with that. Run "
+                        "\"/usr/lib/vfio-bindd/rebuild-initramfs\".\n" },
+                { "missing",
+                        "The initramfs has no vfio-bindd: host drivers that it loads "
+                        "come first at the next boot. Run "
+                        "\"/usr/lib/vfio-bindd/rebuild-initramfs\".\n" },
+                { "current", "" },
+                { "unused", "" },
+                { "unknown", "" },
+        };
+        _cleanup_ctl_bus_ CtlBus f;
+
+        ctl_bus_init(&f, config, machine_bound);
+        f.state = STATE_BOUND;
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                View *view = fake_view_new(config, machine_bound);
+
+                view->initramfs_state = cases[i].state;
+                fake_manager_publish(&f.manager, view);
+                ctl_expect(CTL_RUN(&f.options, "apply", "gaming-gpu"), 0,
+                        "0000:02:00.0 (14e4:165f) bound to tg3.\n", cases[i].err);
+                /* it is no failure, and no news for programs or for those who want no news */
+                ctl_expect(CTL_RUN(&f.options, "apply", "--quiet", "gaming-gpu"), 0, "", "");
+        }
+}
+
+/* What the last resort of an initramfs did, and what can be done now. */
+static void test_gave_back(void)
+{
+        static const char machine_gave_back[] =
+                "0000:01:00.0 id=10de:2482 class=030000 group=14 driver=nouveau\n"
+                "0000:01:00.1 id=10de:228b class=040300 group=14 driver=snd_hda_intel\n"
+                "record 0000:01:00.0 state=gave-back manual=released\n";
+        static const char line[] = "claim gaming-gpu address=0000:01:00.0\n";
+        _cleanup_ctl_bus_ CtlBus f;
+
+        ctl_bus_init(&f, line, machine_gave_back);
+        {
+                _cleanup_ctl_run_ CtlRun list = CTL_RUN(&f.options, "list");
+                _cleanup_ctl_run_ CtlRun status = CTL_RUN(&f.options, "status", "01:00.0");
+                _cleanup_ctl_run_ CtlRun groups = CTL_RUN(&f.options, "groups");
+
+                ASSERT_CONTAINS(list.out, "gave-back");
+                ASSERT_CONTAINS(list.out, "\n  gave-back: the initramfs gave 0000:01:00.0 back "
+                                          "because it did not find its root. \"vfio-bindctl "
+                                          "bind 0000:01:00.0\"");
+                ASSERT_CONTAINS(status.out, "\n       Reason: gave-back: the initramfs gave "
+                                            "0000:01:00.0 back because it did not find its root.");
+                ASSERT_CONTAINS(groups.out, "gave-back: the initramfs gave 0000:01:00.0 back "
+                                            "because it did not find its root.");
+        }
+}
+
 static void test_apply_refused(void)
 {
         static const struct {
@@ -396,6 +457,8 @@ int main(int argc, char **argv)
         test_same_model();
         test_list_before_the_first_scan();
         test_apply();
+        test_apply_tells_of_the_initramfs();
+        test_gave_back();
         test_apply_refused();
         test_apply_errors();
         test_apply_authorization();
