@@ -216,7 +216,8 @@ static void keep_in_place(const Planning *planning, MemberPlan *member)
 }
 
 /* Something went before that only a request (apply, bind) may repeat: a failed attempt, whether the
- * host's driver has the function again or not, or one that the kernel is still busy with. */
+ * host's driver has the function again or not, one that the kernel is still busy with, or one that
+ * was refused right before its first write: what was in the way then, no plan can see. */
 static int keep_last_outcome(const Planning *planning, MemberPlan *member, bool *ret_kept)
 {
         const DeviceRecord *record = member->device->record;
@@ -225,7 +226,8 @@ static int keep_last_outcome(const Planning *planning, MemberPlan *member, bool 
         *ret_kept = false;
         if (planning->request->may_unbind || member->fresh)
                 return 0;
-        if (state == STATE_FAILED && decided_under(member->device, planning->config)) {
+        if ((state == STATE_FAILED || (state == STATE_REFUSED && member->device->driver)) &&
+            decided_under(member->device, planning->config)) {
                 member->reason = record->reason;
                 *ret_kept = true;
         } else if (state == STATE_BINDING && !member->device->driver) {

@@ -36,16 +36,18 @@ static int defer_storage(const MemberPlan *member, HostDeviceVerdict *ret)
                 PCI_ADDRESS_TEXT(&member->device->address), member->device->class_code >> 8);
 }
 
-/* The same when the host would be left without any network: nothing is configured yet that could
- * tell which of its functions it needs. */
-static int defer_network(const MemberPlan *member, HostDeviceVerdict *ret)
+/* The same for network functions: nothing is configured yet that could tell which of them the host
+ * needs, and a claim that names one may be wrong. */
+static int defer_network(const MemberPlan *member, const char *location, HostDeviceVerdict *ret)
 {
         *ret = (HostDeviceVerdict){ .state = STATE_PENDING,
                                     .reason = REASON_DEFERRED_TO_NEXT_STAGE };
         return format_string(&ret->text,
-                "there is no record yet of what the host needs, and every network function is "
-                "claimed, %s too. Run \"vfio-bindctl apply\" once the host runs.",
-                PCI_ADDRESS_TEXT(&member->device->address));
+                "there is no record yet of what the host needs, and %s (class %04x) may be its "
+                "network. Run \"vfio-bindctl apply\" once the host runs; where that is too late, "
+                "AllowInUse=network lets a claim have what it selects%s.",
+                PCI_ADDRESS_TEXT(&member->device->address), member->device->class_code >> 8,
+                location);
 }
 
 static int defer(const MemberPlan *member, HostDeviceVerdict *ret)
@@ -59,7 +61,7 @@ static int defer(const MemberPlan *member, HostDeviceVerdict *ret)
 }
 
 static int judge_without_record(const Planning *planning, const MemberPlan *member,
-        HostDeviceVerdict *ret)
+        const char *location, HostDeviceVerdict *ret)
 {
         const Device *device = member->device;
 
@@ -67,9 +69,9 @@ static int judge_without_record(const Planning *planning, const MemberPlan *memb
                 return may_be_needed(device) ? defer(member, ret) : 0;
         if (planning->snapshot->awaits_storage && may_be_storage(device))
                 return defer_storage(member, ret);
-        if (!planning->leaves_network && device->class_code >> 16 == 0x02 &&
+        if (device->class_code >> 16 == 0x02 &&
             !(planner_allowed_uses(member) & 1U << IN_USE_NETWORK))
-                return defer_network(member, ret);
+                return defer_network(member, location, ret);
         return 0;
 }
 
@@ -121,7 +123,7 @@ int planner_judge_host_device(const Planning *planning, const MemberPlan *member
         if (planning->request->stage == STAGE_RUNTIME)
                 return 0;
         if (!devices)
-                return judge_without_record(planning, member, ret);
+                return judge_without_record(planning, member, location, ret);
         item = host_devices_match(devices, planning->host_devices_in_place, member->device,
                 planner_allowed_uses(member), &moved);
         if (!item)

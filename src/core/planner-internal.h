@@ -25,7 +25,6 @@ typedef struct Planning {
         Notes *notes;                /* likewise */
         /* per item of the snapshot's host devices: host_devices_locate(); NULL without those */
         const bool *host_devices_in_place;
-        bool leaves_network; /* some network function stays with the host, whatever is taken */
         Plan *plan;
 } Planning;
 

@@ -133,20 +133,6 @@ static void take_notes(const Planning *planning)
         }
 }
 
-static bool leaves_network(const Planning *planning)
-{
-        const Snapshot *snapshot = planning->snapshot;
-
-        for (size_t i = 0; i < snapshot->n_devices; i++) {
-                const Device *device = &snapshot->devices[i];
-
-                if (device->class_code >> 16 == 0x02 && !driver_is_vfio(device->driver) &&
-                    planning->selections[i].verdict != VERDICT_SELECTED)
-                        return true;
-        }
-        return false;
-}
-
 static int note_places(const Planning *planning)
 {
         const Snapshot *snapshot = planning->snapshot;
@@ -190,7 +176,6 @@ int planner_plan(const Snapshot *snapshot, const Config *config, const PlanReque
         planning = (Planning){ .snapshot = snapshot, .config = config, .request = request,
                                .selections = selections, .notes = notes,
                                .host_devices_in_place = in_place, .plan = plan };
-        planning.leaves_network = leaves_network(&planning);
         take_notes(&planning);
         r = decide_groups(&planning);
         if (r < 0)

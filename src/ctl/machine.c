@@ -137,7 +137,7 @@ static int add_step(const GroupPlan *group, const MemberPlan *member, bool next_
 }
 
 /* As the daemon does it: by the record of what the host needs. Without one, or one that may be
- * read, by what the guard sees now. */
+ * read, as a boot without it and by what the guard sees now. */
 static int plan_next_boot(const Machine *machine, bool prune, Plan **ret)
 {
         _cleanup_host_devices_ HostDevices *devices = NULL;
