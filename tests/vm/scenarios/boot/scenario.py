@@ -1,6 +1,7 @@
 """Bound at boot, before any host driver: twins, a group behind a bridge, a claim without hardware."""
 
 from rig import topology as hw
+from rig.host_devices import record
 from rig.scenario import Boot
 
 TIER = "system"
@@ -35,6 +36,7 @@ Match=@COMBO_0@
 [Claim not-here]
 Match=0000:7f:00.0
 """,
+    "/var/lib/vfio-bindd/host-devices": record(),
 }
 # The control boots show what the same machine does without us: the host's drivers probe.
 BOOTS = (

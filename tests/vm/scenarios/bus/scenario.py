@@ -5,6 +5,7 @@ import xml.etree.ElementTree
 from pathlib import Path
 
 from rig import topology as hw
+from rig.host_devices import record
 
 TIER = "system"
 USUAL_GUESTS = ("trixie",)
@@ -34,6 +35,7 @@ NodeUser=nobody
 [PhysicalFunction card]
 Match=@PF@
 """,
+    "/var/lib/vfio-bindd/host-devices": record(),
 }
 
 bus_name = "org.vfio.Bind1"

@@ -1,6 +1,7 @@
 """Two cards behind one bridge, one of them claimed, under every Companions= policy."""
 
 from rig import topology as hw
+from rig.host_devices import record
 
 TIER = "system"
 USUAL_GUESTS = ("trixie",)
@@ -43,4 +44,5 @@ Companions=none
 Match=@HOTPLUG_BRIDGE_0@
 Companions=all
 """,
+    "/var/lib/vfio-bindd/host-devices": record(),
 }

@@ -3,6 +3,7 @@
 import dataclasses
 
 from rig import topology as hw
+from rig.host_devices import record
 from rig.scenario import Boot
 
 TIER = "system"
@@ -11,7 +12,10 @@ ENABLE = True
 ALONE = True
 _parts = [hw.Nvme("NVME_A"), hw.BridgePair("PAIR")]
 TOPOLOGY = [hw.Iommu(), *_parts]
-FILES = {"/etc/vfio-bind.conf": "[Claim drive]\nMatch=@NVME_A@\n"}
+FILES = {
+    "/etc/vfio-bind.conf": "[Claim drive]\nMatch=@NVME_A@\n",
+    "/var/lib/vfio-bindd/host-devices": record(),
+}
 # The modules are hidden before the early pass could load it.
 _without_module = {
     "/etc/systemd/system/vfio-bindd-early.service.d/without-module.conf": """\

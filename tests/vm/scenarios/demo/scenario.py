@@ -1,6 +1,7 @@
 """What README promises, shown to a person: tests/demo prints what this guest says."""
 
 from rig import topology as hw
+from rig.host_devices import record
 
 TIER = "system"
 GUESTS = ("bookworm",)
@@ -26,4 +27,5 @@ Companions=all
 [Claim virtual-functions]
 Match=pf=@PF@ vf=0-2
 """,
+    "/var/lib/vfio-bindd/host-devices": record(),
 }

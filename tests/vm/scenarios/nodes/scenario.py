@@ -1,6 +1,7 @@
 """Nodes belong to whom the claim names, always, and that user can work with the device."""
 
 from rig import topology as hw
+from rig.host_devices import record
 
 TIER = "system"
 USUAL_GUESTS = ("bookworm",)
@@ -52,4 +53,5 @@ Match=@SLOT@
 NodeUser=alice
 NodeGroup=disk
 """,
+    "/var/lib/vfio-bindd/host-devices": record(),
 }

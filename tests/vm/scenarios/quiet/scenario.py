@@ -1,6 +1,7 @@
 """Restarting, killing, stopping and reloading the daemon writes nothing below /sys."""
 
 from rig import topology as hw
+from rig.host_devices import record
 
 TIER = "system"
 USUAL_GUESTS = ("bookworm",)
@@ -23,4 +24,5 @@ ExecStart=/usr/bin/strace -D -f -qq -e trace=open,openat,openat2,creat -e signal
 CapabilityBoundingSet=CAP_SYS_PTRACE
 SystemCallFilter=
 """,
+    "/var/lib/vfio-bindd/host-devices": record(),
 }
