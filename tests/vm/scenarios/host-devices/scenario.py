@@ -4,6 +4,7 @@ from rig import topology as hw
 from rig.cpio import Entry
 
 TIER = "kernel"
+FULL_ONLY = True
 TOPOLOGY = [
     hw.Iommu(),
     hw.Nvme("DISK"),

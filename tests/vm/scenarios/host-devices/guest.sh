@@ -15,7 +15,7 @@ would_bind() {
 
 # A first boot: nobody knows yet.
 would_bind "without a record an initramfs takes no disk and no network card" initrd " SOUND_0"
-would_bind "the boot service goes by what is in use" boot " DISK TWIN NIC SOUND_0"
+would_bind "the boot service takes no network card, for the rest it goes by what is in use" boot " DISK TWIN SOUND_0"
 
 # What is mounted and what has an address is recorded.
 modprobe nvme
