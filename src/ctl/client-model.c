@@ -47,7 +47,8 @@ static size_t find_name(const char *name, const char *const *names, size_t n_nam
 {
         size_t i = 0;
 
-        while (i < n_names && !streq(names[i], name))
+        /* A large machine has a hundred thousand properties. */
+        while (i < n_names && (names[i][0] != name[0] || !streq(names[i], name)))
                 i++;
         return i;
 }
@@ -55,17 +56,13 @@ static size_t find_name(const char *name, const char *const *names, size_t n_nam
 /* Enters the variant if it has this type. Returns 1; 0 after having passed over another one. */
 static int enter_value(sd_bus_message *message, const char *signature)
 {
-        const char *contents;
-        int r = sd_bus_message_peek_type(message, NULL, &contents);
+        int r = sd_bus_message_enter_container(message, SD_BUS_TYPE_VARIANT, signature);
 
-        if (r < 0)
-                return r;
-        if (r == 0 || !streq(contents, signature)) {
+        if (r == -ENXIO)
                 r = sd_bus_message_skip(message, "v");
-                return r < 0 ? r : 0;
-        }
-        r = sd_bus_message_enter_container(message, SD_BUS_TYPE_VARIANT, signature);
-        return r < 0 ? r : 1;
+        else if (r >= 0)
+                return 1;
+        return r < 0 ? r : 0;
 }
 
 static int leave_value(sd_bus_message *message, int r)

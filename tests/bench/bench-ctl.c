@@ -74,6 +74,30 @@ static void measure(const char *name, char *const *arguments)
                 (double) best_clock / 1000);
 }
 
+/* What every verb costs before it has anything to do. */
+static void measure_start(const char *program, char *root)
+{
+        static const char *const lines[][6] = {
+                { "list" }, { "groups" }, { "status", "0000:00:00.0" }, { "plan" },
+                { "explain", "0000:00:00.0" }, { "check" }, { "suggest", "mine", "0000:00:00.0" },
+                { "doctor" }, { "apply", "--dry-run" }, { "snapshot", "--output=/dev/null" },
+                { "export", "prometheus" }, { "bind", "--help" }, { "release", "--help" },
+                { "wait", "--help" }, { "monitor", "--help" }, { "import", "--help" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(lines); i++) {
+                char *arguments[8] = { (char *) program };
+                char name[64];
+                size_t n = 1;
+
+                for (size_t j = 0; lines[i][j]; j++)
+                        arguments[n++] = (char *) lines[i][j];
+                arguments[n] = root;
+                (void) snprintf(name, sizeof(name), "%s, 1 function", lines[i][0]);
+                measure(name, arguments);
+        }
+}
+
 int main(int argc, char **argv)
 {
         _cleanup_fake_sysfs_ FakeSysfs *large = make_machine(4096), *small = make_machine(1);
@@ -83,7 +107,7 @@ int main(int argc, char **argv)
         (void) snprintf(large_root, sizeof(large_root), "--root=%s", large->root);
         (void) snprintf(small_root, sizeof(small_root), "--root=%s", small->root);
         measure("start (--version)", (char *[]){ argv[1], "--version", NULL });
-        measure("list, 1 function", (char *[]){ argv[1], "list", small_root, NULL });
+        measure_start(argv[1], small_root);
         measure("list, 4096 functions", (char *[]){ argv[1], "list", large_root, NULL });
         measure("list -j, 4096 functions", (char *[]){ argv[1], "list", "-j", large_root, NULL });
         measure("groups, 4096 functions", (char *[]){ argv[1], "groups", large_root, NULL });

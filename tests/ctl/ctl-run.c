@@ -14,7 +14,7 @@
 #include "util/io.h"
 #include "util/strings.h"
 
-#define DEADLINE_USEC (30 * USEC_PER_SEC)
+#define DEADLINE_USEC (120 * USEC_PER_SEC)
 #define ARGUMENTS_MAX 32
 
 static const char *program;
