@@ -147,21 +147,30 @@ static int remove_from_list(Import *import, const char *path)
 {
         _cleanup_free_ char *text = NULL, *quoted = NULL;
         char *rest, *line;
-        size_t n = 0;
+        size_t n = 0, others = 0;
         int r;
 
         r = tree_read(import->host, path, &text);
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
         rest = text;
-        while ((line = tree_next_line(&rest, NULL)))
-                n += startswith(strip(line), "vfio") ? 1 : 0;
+        while ((line = tree_next_line(&rest, NULL))) {
+                line = strip(line);
+                if (startswith(line, "vfio"))
+                        n++;
+                else
+                        others += *line && !strchr("#;", *line);
+        }
         if (n == 0)
                 return 0;
         import->is_in_initramfs = true;
         r = shell_quote(path, &quoted);
-        return r < 0 ? r
-                     : import_add_command(import, "sed -i '/^[[:space:]]*vfio/d' %s", quoted);
+        if (r < 0)
+                return r;
+        /* The other lists are there on every Debian. */
+        if (others == 0 && startswith(path, "/etc/modules-load.d/"))
+                return import_add_command(import, "rm -f %s", quoted);
+        return import_add_command(import, "sed -i '/^[[:space:]]*vfio/d' %s", quoted);
 }
 
 static int remove_from_lists(Import *import)
