@@ -206,15 +206,19 @@ class ExtraRoot(Part):
 
 @dataclasses.dataclass(frozen=True)
 class HostNic(Part):
-    """The host's own network card (virtio, user networking) at 00:04.0."""
+    """The host's own network card (user networking) at 00:04.0.
+
+    PID 1 loads virtio_pci by itself, before any unit; every other model has no driver until udev.
+    """
 
     name: str = "HOST_NIC"
+    model: str = "virtio-net-pci"
 
     def place(self, hardware: Hardware) -> None:
         hardware.networks.append("user,id=host-net")
         where = {"bus": "pcie.0", "addr": hex(NIC_SLOT)}
-        hardware.function("virtio-net-pci", self.name, netdev="host-net", **where)
-        hardware.named(self.name, address(0, NIC_SLOT), "virtio-net-pci")
+        hardware.function(self.model, self.name, netdev="host-net", **where)
+        hardware.named(self.name, address(0, NIC_SLOT), self.model)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,17 +22,35 @@ def nic(name, port):
 # Port 1 is free for a card to come. Three equal drives, of which the first one holds data.
 drives = [hw.Nvme("DATA", port=2), hw.Nvme("SECOND", port=3), hw.Nvme("THIRD", port=4)]
 cards = [hw.Endpoint("SPARE", "qemu-xhci", port=5), nic("NIC1", 6), nic("NIC2", 7)]
+swapped = [hw.Iommu(), *drives, cards[0], nic("NIC1", 7), nic("NIC2", 6)]
 
 TIER = "kernel"
+FULL_ONLY = True
 BOOTS = (
     Boot("same", topology=[hw.Iommu(), *drives, *cards]),
     # Every bus has the number of the one after it.
-    Boot("shifted", topology=[hw.Iommu(), hw.Endpoint("NEW", "igb", port=1), *drives, *cards]),
-    Boot("swapped", topology=[hw.Iommu(), *drives, cards[0], nic("NIC1", 7), nic("NIC2", 6)]),
+    Boot("shifted", topology=[hw.Iommu(), hw.Endpoint("NEW", "intel-hda", port=1), *drives, *cards]),
+    Boot("swapped", topology=swapped),
+    Boot(
+        "swapped-by-address",
+        topology=swapped,
+        files={
+            "/etc/vfio-bind.conf": """\
+[Claim nic1]
+Match=0000:05:00.0 expect=8086:10d3 expect-serial=525400ffff000001
+
+[Claim nic2]
+Match=path=0000:00:16.0/00.0 expect-serial=525400ffff000002
+
+[Claim third]
+Match=path=0000:00:13.0/00.0 expect=1b36:0010
+""",
+        },
+    ),
     Boot(
         "other",
         topology=[hw.Iommu(), hw.Endpoint("OTHER", "qemu-xhci", port=2), *drives[1:],
-                  cards[0], hw.Endpoint("CARD", "igb", port=6), nic("NIC1", 8)],
+                  cards[0], hw.Endpoint("CARD", "intel-hda", port=6), nic("NIC1", 8)],
     ),
     Boot(
         "root",
@@ -47,6 +65,7 @@ Match=path=0000:40:00.0/00.0
 
 [Claim drives]
 Match=class=0108
+Exclude=@FAR@
 """,
             "/var/lib/vfio-bindd/host-devices": record(
                 needed("0000:40:00.0/00.0", "0000:41:00.0")

@@ -27,9 +27,17 @@ shifted)
         "*$SPARE is 1b36:000d:*, not what *expects; what it asks for is now at $NIC1*"
     ;;
 swapped)
-    assert_bound " $SECOND $THIRD $NIC2"
-    assert_match "the other card is not taken" "$said" \
+    # One claim speaks of the place where the other one's card is now.
+    assert_bound " $SECOND $THIRD"
+    assert_match "neither of two claims takes a card" "$said" \
+        "*$NIC2 is selected by both claim nic1 (/etc/vfio-bind.conf:8) and claim nic2 *"
+    ;;
+swapped-by-address)
+    assert_bound " $THIRD"
+    assert_match "by address: the other card is not taken" "$said" \
         "*$NIC2 is 8086:10d3:8086:0000, not what *expects; what it asks for is now at $NIC1*"
+    assert_match "by path: the other card is not taken" "$said" \
+        "*$NIC1 is 8086:10d3:8086:0000, not what *expects; what it asks for is now at $NIC2*"
     ;;
 other)
     # DATA is nowhere: both of its twins may be it. NIC1 is at another port, NIC2 is gone.
@@ -37,7 +45,7 @@ other)
     assert_match "SECOND may be DATA" "$said" "*$SECOND may be what the host needs*"
     assert_match "THIRD may be DATA" "$said" "*$THIRD may be what the host needs*"
     assert_match "another card in the slot is not taken" "$said" \
-        "*$CARD is 8086:10c9:*, not what *expects; what it asks for is now at $NIC1*"
+        "*$CARD is 8086:2668:*, not what *expects; what it asks for is now at $NIC1*"
     ;;
 root)
     assert_bound ""

@@ -3,6 +3,7 @@
 from rig import topology as hw
 
 TIER = "system"
+FULL_ONLY = True
 ENABLE = True
 DEADLINE = 600
 TOPOLOGY = [
