@@ -2,7 +2,9 @@
 # fish completion for vfio-bindctl(1)
 
 function __vfio_bindctl_devices
-    vfio-bindctl groups --json=short 2>/dev/null | string match -ra '"Address":"[^"]*"' | string split -f4 '"'
+    vfio-bindctl groups --json=short 2>/dev/null | string match -ra '"Address":"[^}]*' |
+        string replace -r '^"Address":"([^"]*)".*"Driver":"?([^",]*).*"GroupNumber":(\w+).*' '$1\tgroup $3, $2' |
+        string replace 'group null' 'group -' | string replace -r ', null$' ', no driver'
 end
 
 function __vfio_bindctl_claims
@@ -11,6 +13,12 @@ end
 
 function __vfio_bindctl_verb
     __fish_seen_subcommand_from $argv
+end
+
+# Is there a word after this verb?
+function __vfio_bindctl_has_argument
+    set -l words (string match -v -- '-*' (commandline -opc))
+    test (count $words) -gt 2; and test $words[2] = $argv[1]
 end
 
 set -l verbs list groups status plan apply explain check suggest doctor bind release wait monitor snapshot import export
@@ -27,8 +35,8 @@ complete -c vfio-bindctl -s h -l help -d Help
 complete -c vfio-bindctl -l version -d 'The version'
 
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $verbs" -a "$verbs"
-complete -c vfio-bindctl -n '__vfio_bindctl_verb status explain bind suggest release' -a '(__vfio_bindctl_devices)' -d Device
-complete -c vfio-bindctl -n '__vfio_bindctl_verb apply wait release' -a '(__vfio_bindctl_claims)' -d Claim
+complete -c vfio-bindctl -n '__vfio_bindctl_verb status explain bind release; or __vfio_bindctl_has_argument suggest' -a '(__vfio_bindctl_devices)' -d Device
+complete -c vfio-bindctl -n '__vfio_bindctl_verb apply wait release; or __vfio_bindctl_has_argument export' -a '(__vfio_bindctl_claims)' -d Claim
 complete -c vfio-bindctl -n '__vfio_bindctl_verb plan' -l next-boot -d 'What the next boot would do'
 complete -c vfio-bindctl -n '__vfio_bindctl_verb plan' -l config -r -F -d 'With this file'
 complete -c vfio-bindctl -n '__vfio_bindctl_verb plan' -l exit-code -d 'Tell by the exit code'
@@ -41,5 +49,6 @@ complete -c vfio-bindctl -n '__vfio_bindctl_verb release' -l all -d Everything
 complete -c vfio-bindctl -n '__vfio_bindctl_verb wait' -l for -x -a 'bound released absent settled' -d 'What for'
 complete -c vfio-bindctl -n '__vfio_bindctl_verb wait' -l timeout -x -d 'Give up after'
 complete -c vfio-bindctl -n '__vfio_bindctl_verb snapshot' -s o -l output -r -F -d 'Where to'
-complete -c vfio-bindctl -n '__vfio_bindctl_verb import' -a 'opennebula one-deploy driverctl kernel libvirt'
-complete -c vfio-bindctl -n '__vfio_bindctl_verb export' -a 'libvirt qemu opennebula kubevirt sriov-network-device-plugin prometheus'
+complete -c vfio-bindctl -n '__vfio_bindctl_has_argument import' -F
+complete -c vfio-bindctl -n '__vfio_bindctl_verb import; and not __vfio_bindctl_has_argument import' -a 'opennebula one-deploy driverctl kernel libvirt'
+complete -c vfio-bindctl -n '__vfio_bindctl_verb export; and not __vfio_bindctl_has_argument export' -a 'libvirt qemu opennebula kubevirt sriov-network-device-plugin prometheus'

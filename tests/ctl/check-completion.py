@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """check-completion.py PROGRAM FOLDER MACHINE: completion knows every verb and option of the program,
-and, in a real bash (in zsh and fish their syntax, where they are installed), completes verbs,
-options, values, claims and devices of a saved machine."""
+and completes verbs, options, values, claims and devices of a saved machine in a real bash, and in
+a real zsh and fish where they are installed."""
 import os
 import pathlib
+import pty
 import re
+import select
 import shutil
 import subprocess
 import sys
@@ -43,57 +45,173 @@ def check_words():
                 problems.append(f'{name} does not know --{option}')
 
 
-def check_syntax(shell, name):
-    if shutil.which(shell) and subprocess.run([shell, '-n', folder / name]).returncode != 0:
-        problems.append(f'{shell} does not understand {name}')
+# Lines, and the words that the last one may become.
+CASES = (
+    ('re', 'release'),
+    ('-q exp', 'explain', 'export'),
+    ('wait --fo', '--for='),
+    ('wait --for=re', '--for=released'),
+    ('--json=p', '--json=pretty'),
+    ('apply ', 'gpu', 'nic'),
+    ('wait gpu n', 'nic'),
+    ('status 0000:0', '0000:01:00.0', '0000:02:00.0'),
+    ('status 0000:01:', '0000:01:00.0'),
+    ('release ', 'gpu', 'nic', '0000:01:00.0', '0000:02:00.0'),
+    ('suggest ',),
+    ('suggest mine 0000:02', '0000:02:00.0'),
+    ('list --next',),
+    ('plan --next', '--next-boot'),
+    ('import dr', 'driverctl'),
+    ('export s', 'sriov-network-device-plugin'),
+    ('export qemu n', 'nic'),
+    ('export qemu ', 'gpu', 'nic'),
+    ('import one-deploy {path}/inv', '{path}/inventory.yml'),
+    ('check {path}/inv', '{path}/inventory.yml'),
+)
 
 
-def complete(path, line):
-    """What readline is given for this line."""
-    script = f'''
+def complete_bash(path, lines):
+    """What readline is given: it begins a word after ":" and "=", and replaces what follows."""
+    script = f"""
         source {folder}/vfio-bindctl
-        COMP_LINE=$1 COMP_POINT=${{#1}}
-        _vfio_bindctl
-        printf '%s\\n' "${{COMPREPLY[@]}}"'''
-    result = subprocess.run(['bash', '--norc', '-c', script, 'bash', line], text=True,
-                            capture_output=True, check=True,
-                            env=environment | {'PATH': f'{path}:{environment["PATH"]}'})
+        for line; do
+            COMP_LINE=$line COMP_POINT=${{#line}} COMPREPLY=()
+            _vfio_bindctl
+            printf '%s ' "${{COMPREPLY[@]}}"
+            echo
+        done"""
+    return run_shell(path, ['bash', '--norc', '-c', script, 'bash', *lines])
+
+
+def complete_fish(path, lines):
+    script = f"""
+        source {folder}/vfio-bindctl.fish
+        for line in $argv
+            set words (complete -C $line | string replace -r '\\t.*' '')
+            echo $words
+        end"""
+    return run_shell(path, ['fish', '--no-config', '-c', script, *lines])
+
+
+def run_shell(path, command):
+    """One line of output for each line that is to be completed."""
+    return [line.split() for line in run_command(path, command).splitlines()]
+
+
+def run_command(path, command):
+    result = subprocess.run(command, text=True, capture_output=True, check=True,
+                            env=environment | {'PATH': f'{path}:{environment["PATH"]}',
+                                               'HOME': path})
     if result.stderr:
-        problems.append(f'{line!r}: {result.stderr}')
-    return result.stdout.split()
+        problems.append(f'{command[0]}: {result.stderr}')
+    return result.stdout
 
 
-def expect(path, line, *words):
-    found = complete(path, line)
-    if sorted(found) != sorted(words):
-        problems.append(f'{line!r} is completed by {found}, not {list(words)}')
+# Completion needs a line editor, so this zsh has a terminal. A key writes down what the completion
+# function offers for the line before it; calls that only ask what would fit offer nothing.
+ZSHRC = """
+fpath=({folder} $fpath)
+autoload -Uz compinit && compinit -u -D
+PS1=
+capture() {{
+    compadd() {{
+        local -a words
+        local option
+        for option; do
+            [[ $option == (-|--) ]] && break
+            [[ $option == -[OAD] ]] && {{ builtin compadd "$@"; return }}
+        done
+        builtin compadd -A words "$@"
+        print -rn -- "$words " >&$answers
+        builtin compadd "$@"
+    }}
+    _main_complete
+    unfunction compadd
+    print -r >&$answers
+}}
+exec {{answers}}>{answers}
+zle -C capture list-choices capture
+bindkey '^T' capture
+bindkey '^U' kill-whole-line
+"""
 
 
-def check_bash(path):
-    missing = set(verbs()) - set(complete(path, 'vfio-bindctl '))
-    if missing:
-        problems.append(f'not completed: {missing}')
-    expect(path, 'vfio-bindctl re', 'release')
-    expect(path, 'vfio-bindctl -q exp', 'explain', 'export')
-    expect(path, 'vfio-bindctl wait --fo', '--for=')
-    expect(path, 'vfio-bindctl wait --for=re', 'released')
-    expect(path, 'vfio-bindctl --json=p', 'pretty')
-    expect(path, 'vfio-bindctl apply ', 'gpu', 'nic')
-    expect(path, 'vfio-bindctl wait gpu n', 'nic')
-    expect(path, 'vfio-bindctl status 0000:0', '01:00.0', '02:00.0')
-    expect(path, 'vfio-bindctl status 0000:01:', '00.0')
-    expect(path, 'vfio-bindctl release ', 'gpu', 'nic', '0000:01:00.0', '0000:02:00.0')
-    expect(path, 'vfio-bindctl suggest ')
-    expect(path, 'vfio-bindctl suggest mine 0000:02', '02:00.0')
-    expect(path, 'vfio-bindctl list --next')
-    expect(path, 'vfio-bindctl plan --next', '--next-boot')
+def complete_zsh(path, lines):
+    answers = f'{path}/answers'
+    os.mkfifo(answers)
+    pathlib.Path(path, '.zshrc').write_text(ZSHRC.format(folder=folder, answers=answers))
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe('zsh', ['zsh', '-d', '-i'],
+                   environment | {'PATH': f'{path}:{environment["PATH"]}', 'ZDOTDIR': path,
+                                  'HOME': path, 'TERM': 'dumb'})
+    found = []
+    with open(answers, encoding='utf-8') as stream:
+        for line in lines:
+            os.write(terminal, b'\x15' + line.encode() + b'\x14')
+            found.append(read_answer(stream, terminal).split())
+    os.write(terminal, b'\x15exit\n')
+    drain(terminal)
+    os.waitpid(pid, 0)
+    return found
+
+
+def read_answer(stream, terminal):
+    """A line; what the terminal shows meanwhile is not looked at, but has to go."""
+    while True:
+        ready, _, _ = select.select([stream, terminal], [], [])
+        if terminal in ready and not os.read(terminal, 4096):
+            sys.exit('zsh has ended')
+        if stream in ready:
+            return stream.readline()
+
+
+def drain(terminal):
+    try:
+        while os.read(terminal, 4096):
+            pass
+    except OSError:  # the other end is closed
+        pass
+
+
+def check_descriptions(path):
+    """Those who complete a device are told its group and driver, where a shell can show it."""
+    if shutil.which('fish'):
+        script = f"source {folder}/vfio-bindctl.fish; complete -C 'vfio-bindctl status 0000:01:'"
+        if (found := run_command(path, ['fish', '--no-config', '-c', script])) != (
+                '0000:01:00.0\tgroup 14, vfio-pci\n'):
+            problems.append(f'fish describes a device as {found!r}')
+    if shutil.which('zsh'):
+        script = f"""
+            _arguments() {{ }}
+            . {folder}/_vfio-bindctl
+            _describe() {{ print -rl -- ${{(P)4}} }}
+            _vfio_bindctl_devices"""
+        if (found := run_command(path, ['zsh', '-f', '-c', script]).split('\n')[0]) != (
+                '0000\\:01\\:00.0:group 14, vfio-pci'):
+            problems.append(f'zsh describes a device as {found!r}')
+
+
+def tail(word):
+    """Of a word, what stands behind the last character that a shell may begin a word at."""
+    return re.split('[:=/]', word.rstrip('='))[-1]
+
+
+def check_shell(path, shell, complete):
+    if not shutil.which(shell):
+        print(f'{shell} is not installed')
+        return
+    lines = ['vfio-bindctl ', *(f'vfio-bindctl {line}'.format(path=path) for line, *_ in CASES)]
+    every, *found = complete(path, lines)
+    if missing := set(verbs()) - set(every):
+        problems.append(f'{shell}: not completed: {missing}')
+    for (line, *words), answer in zip(CASES, found, strict=True):
+        if sorted(map(tail, answer)) != sorted(map(tail, words)):
+            problems.append(f'{shell}: {line!r} is completed by {answer}, not {words}')
 
 
 def main():
     check_words()
-    check_syntax('bash', FILES[0])
-    check_syntax('zsh', FILES[1])
-    check_syntax('fish', FILES[2])
     with tempfile.TemporaryDirectory() as path:
         tree = subprocess.run([tree_program], check=True, text=True,
                               capture_output=True).stdout.strip()
@@ -101,7 +219,11 @@ def main():
             stub = pathlib.Path(path) / 'vfio-bindctl'
             stub.write_text(f'#!/bin/sh\nexec {program} --root={tree} "$@"\n')
             stub.chmod(0o755)
-            check_bash(path)
+            pathlib.Path(path, 'inventory.yml').touch()
+            check_shell(path, 'bash', complete_bash)
+            check_shell(path, 'zsh', complete_zsh)
+            check_shell(path, 'fish', complete_fish)
+            check_descriptions(path)
         finally:
             shutil.rmtree(tree)
     sys.exit('\n'.join(problems) or 0)
