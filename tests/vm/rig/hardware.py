@@ -14,6 +14,7 @@ from rig import RigError
 ROOT_DISK_SLOT = 0x02
 CHANNEL_SLOT = 0x03
 NIC_SLOT = 0x04
+ROOT_DISK_2_SLOT = 0x01
 FIRST_ENDPOINT_SLOT = 0x05
 FIRST_PORT_SLOT = 0x10
 LAST_PORT_SLOT = 0x1E
@@ -119,7 +120,11 @@ class Hardware:
 
     def environment(self) -> dict[str, str]:
         """The names for guest scripts and for @NAME@ in configuration files."""
-        return {**self.addresses, **self.facts, "ROOT_DISK": address(0, ROOT_DISK_SLOT)}
+        disks = {
+            "ROOT_DISK": address(0, ROOT_DISK_SLOT),
+            "ROOT_DISK_2": address(0, ROOT_DISK_2_SLOT),
+        }
+        return {**self.addresses, **self.facts, **disks}
 
     def arguments(self, directory: Path) -> list[str]:
         """The QEMU arguments; drives are files in `directory` (see make_drives)."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rig import RigError, UnavailableError
 from rig.channel import Results
-from rig.hardware import CHANNEL_SLOT, ROOT_DISK_SLOT, Hardware
+from rig.hardware import CHANNEL_SLOT, ROOT_DISK_2_SLOT, ROOT_DISK_SLOT, Hardware
 from rig.qmp import Qmp, QmpError
 
 PROGRAM = "qemu-system-x86_64"
@@ -83,13 +83,27 @@ def command_line(machine: Machine, directory: Path, console: str) -> list[str]:
         *("-serial", console),
     ]
     if machine.disk:
-        path = str(machine.disk).replace(",", ",,")
-        drive = f"if=none,id=root,file={path},format=raw,snapshot=on,cache=unsafe"
-        device = f"{machine.disk_model},drive=root,bus=pcie.0,addr={ROOT_DISK_SLOT:#x}"
-        if machine.disk_model == "nvme":
-            device += ",serial=root"
-        command += ["-drive", drive, "-device", device]
+        command += _root_disk(machine.disk, machine.disk_model)
     return command + machine.hardware.arguments(directory)
+
+
+def _root_disk(disk: Path, model: str) -> list[str]:
+    """The disk that the guest is on: its model is one of ROOT_MODELS in rig.scenario."""
+    controller, _, variant = model.partition("-") if "nvme" in model else (model, "", "")
+    slots = {"root": ROOT_DISK_SLOT}
+    if variant == "pair":
+        slots["root2"] = ROOT_DISK_2_SLOT
+    path = str(disk).replace(",", ",,")
+    arguments = []
+    for name, slot in slots.items():
+        device = f"{controller},drive={name},bus=pcie.0,addr={slot:#x}"
+        if controller == "nvme":
+            device += f",serial={name}"
+        if variant == "multifunction":
+            device += ",multifunction=on"
+        drive = f"if=none,id={name},file={path},format=raw,snapshot=on,cache=unsafe"
+        arguments += ["-drive", drive, "-device", device]
+    return arguments
 
 
 class VirtualMachine:

@@ -13,7 +13,7 @@ from rig import RigError, UnavailableError, cpio, initramfs, overlay, qemu, topo
 from rig.channel import Results
 from rig.guests import Image
 from rig.report import Report, Summary
-from rig.scenario import Boot, Scenario
+from rig.scenario import SAVED, Boot, Scenario
 
 # The mitigations of processor bugs cost an emulated processor time and protect nothing here.
 # no_timer_check: the kernel's test of its timer interrupt panics on an emulated processor that the
@@ -104,6 +104,10 @@ def prepare(
     }
     if not in_systemd:
         base = image.initramfs("kernel")
+    elif this.initramfs.startswith(SAVED):
+        base = directory.parent / this.initramfs.removeprefix(SAVED)
+        if not base.is_file():
+            raise UnavailableError(f"no boot has saved {base}")
     elif this.initramfs in initramfs.PROJECT:
         base = initramfs.with_project(image, files, this.initramfs, cache)
     else:

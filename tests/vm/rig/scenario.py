@@ -16,7 +16,9 @@ from rig.topology import Part
 
 TIERS = ("kernel", "system")
 INITRAMFS = ("list", "most", "project", "dracut", "dracut-systemd")
-ROOT_MODELS = ("virtio-blk-pci", "nvme")
+# "saved:BOOT/NAME": what the script of an earlier boot gave to save_file.
+SAVED = "saved:"
+ROOT_MODELS = ("virtio-blk-pci", "nvme", "nvme-multifunction", "nvme-pair")
 DEFAULT_DEADLINE = {"kernel": 120, "system": 420}
 
 # What a scenario.py may set; all but TIER has a default.
@@ -156,7 +158,7 @@ def load(folder: Path) -> Scenario:
     )
     for boot in scenario.boots:
         resolved = scenario.resolved(boot)
-        if resolved.initramfs not in INITRAMFS:
+        if resolved.initramfs not in INITRAMFS and not resolved.initramfs.startswith(SAVED):
             raise ScenarioError(f"{folder.name}: INITRAMFS must be one of {', '.join(INITRAMFS)}")
         if resolved.root_model not in ROOT_MODELS:
             known = ", ".join(ROOT_MODELS)

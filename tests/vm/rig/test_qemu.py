@@ -66,5 +66,28 @@ class Requirements(unittest.TestCase):
         self.assertNotIsInstance(caught.exception, UnavailableError)
 
 
+class RootDisk(unittest.TestCase):
+    """The disk that a guest is on, as the models of rig.scenario."""
+
+    def devices(self, model: str) -> list[str]:
+        """The -device arguments."""
+        arguments = qemu._root_disk(Path("/a,b"), model)
+        self.assertEqual(arguments[0::4], ["-drive"] * (len(arguments) // 4))
+        self.assertIn("file=/a,,b,format=raw,snapshot=on", arguments[1])
+        return arguments[3::4]
+
+    def test_models(self) -> None:
+        self.assertEqual(
+            self.devices("virtio-blk-pci"), ["virtio-blk-pci,drive=root,bus=pcie.0,addr=0x2"]
+        )
+        nvme = "nvme,drive=root,bus=pcie.0,addr=0x2,serial=root"
+        self.assertEqual(self.devices("nvme"), [nvme])
+        self.assertEqual(self.devices("nvme-multifunction"), [f"{nvme},multifunction=on"])
+        self.assertEqual(
+            self.devices("nvme-pair"),
+            [nvme, "nvme,drive=root2,bus=pcie.0,addr=0x1,serial=root2"],
+        )
+
+
 if __name__ == "__main__":
     unittest.main()

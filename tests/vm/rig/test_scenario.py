@@ -52,6 +52,10 @@ class Loading(unittest.TestCase):
         self.assertEqual(this.usual().guests, ("trixie",))
         self.assertEqual([boot.name for boot in this.usual().boots], ["short"])
 
+    def test_an_earlier_boots_initramfs(self) -> None:
+        this = self.load('TIER = "system"\nINITRAMFS = "saved:first/image"\n')
+        self.assertEqual(this.initramfs, "saved:first/image")
+
     def test_errors_name_the_folder(self) -> None:
         for text in (
             "",
