@@ -7,6 +7,7 @@
 #include "bus/names.h"
 #include "ctl/complain.h"
 #include "ctl/terminal.h"
+#include "util/buffer.h"
 
 static ExitCode complain_not_running(const char *verb)
 {
@@ -101,15 +102,38 @@ bool check_claim(const Model *model, const char *name)
         return false;
 }
 
+void complain_no_address(const char *text)
+{
+        complain("%s is no address of a PCI function: that is 0000:01:00.0, 01:00.0 or "
+                 "pci_0000_01_00_0.",
+                text);
+}
+
+/* Who names a claim means its devices. */
+static void complain_claim(const Model *model, const char *name)
+{
+        _cleanup_buffer_ Buffer buffer = {};
+        _cleanup_free_ char *devices = NULL;
+
+        for (size_t i = 0; i < model->n_devices; i++)
+                if (streq_null(model->devices[i].claim, name))
+                        buffer_printf(&buffer, " %s", model->devices[i].text[DEVICE_ADDRESS]);
+        if (buffer_finish(&buffer, &devices) < 0 || !*devices)
+                complain("%s is a claim, and this takes a device. It has none now.", name);
+        else
+                complain("%s is a claim, and this takes a device. Its devices:%s", name, devices);
+}
+
 const ModelDevice *check_device(const Model *model, const char *text, ExitCode *ret)
 {
         const ModelDevice *device;
         PciAddress address;
 
         if (pci_address_parse(text, &address) < 0) {
-                complain("%s is no address of a PCI function: that is 0000:01:00.0, 01:00.0 or "
-                         "pci_0000_01_00_0.",
-                        text);
+                if (model_find_claim(model, text))
+                        complain_claim(model, text);
+                else
+                        complain_no_address(text);
                 *ret = EXIT_CODE_USAGE;
                 return NULL;
         }

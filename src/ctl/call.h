@@ -15,6 +15,9 @@ ExitCode call_complain(int error, const sd_bus_error *bus_error, const char *ver
 /* Says that there is no such claim, and which name is near, unless there is one. */
 bool check_claim(const Model *model, const char *name);
 
+/* What an address looks like, for somebody who gave something else. */
+void complain_no_address(const char *text);
+
 /* The function that the text names; NULL after having said what is wrong: EXIT_CODE_USAGE if it is
  * no address, EXIT_CODE_ABSENT if there is no such function. */
 const ModelDevice *check_device(const Model *model, const char *text, ExitCode *ret);

@@ -21,9 +21,9 @@ static const struct {
         int (*run)(Import *import, char *const *files);
         bool needs_file;
 } tools[] = {
-        { "opennebula", "/etc/sysconfig/vfio-bind", import_opennebula, false },
+        { "opennebula", "DEVICES= in /etc/sysconfig/vfio-bind, no :filter: in pci.conf", import_opennebula, false },
         { "one-deploy", NULL, import_one_deploy, true },
-        { "driverctl", "/etc/driverctl.d", import_driverctl, false },
+        { "driverctl", "override in /etc/driverctl.d", import_driverctl, false },
         { "kernel", "vfio-pci.ids= on the kernel command line or in modprobe.d", import_kernel,
           false },
         { "libvirt", "a PCI hostdev in /etc/libvirt/qemu", import_libvirt, false },

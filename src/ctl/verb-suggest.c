@@ -196,9 +196,7 @@ static ExitCode read_one(Suggestion *suggestion, const char *text)
         int r;
 
         if (pci_address_parse(text, &address) < 0) {
-                complain("%s is no address of a PCI function: that is 0000:01:00.0, 01:00.0 or "
-                         "pci_0000_01_00_0.",
-                        text);
+                complain_no_address(text);
                 return EXIT_CODE_USAGE;
         }
         device = snapshot_find(snapshot, &address);

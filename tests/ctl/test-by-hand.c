@@ -25,6 +25,9 @@ static void test_bind(void)
         _cleanup_ctl_bus_ CtlBus f;
 
         ctl_bus_init(&f, config, before);
+        ctl_expect(CTL_RUN(&f.options, "bind", "gpu"), 2, "",
+                "gpu is a claim, and this takes a device. Its devices: 0000:01:00.0 "
+                "0000:01:00.1\n");
         f.state = STATE_BOUND;
         f.machine_after = disk_bound;
         ctl_expect(CTL_RUN(&f.options, "bind", "03:00.0"), 0,
@@ -37,7 +40,9 @@ static void test_bind(void)
         ctl_expect(CTL_RUN(&f.options, "bind", "0a:00.0"), 4, "",
                 "No device 0000:0a:00.0. \"vfio-bindctl groups\" shows them.\n");
         ctl_expect(CTL_RUN(&f.options, "bind", "gpu"), 2, "",
-                "gpu is no address of a PCI function: that is 0000:01:00.0, 01:00.0 or "
+                "gpu is a claim, and this takes a device. It has none now.\n");
+        ctl_expect(CTL_RUN(&f.options, "bind", "eno1"), 2, "",
+                "eno1 is no address of a PCI function: that is 0000:01:00.0, 01:00.0 or "
                 "pci_0000_01_00_0.\n");
         ASSERT_EQ(f.n_asked, 2);
 }
