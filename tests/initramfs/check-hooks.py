@@ -172,6 +172,16 @@ def check_functions(machine: Machine, shell: list[str]) -> None:
             f'{name}: modules {result.stdout!r} {result.stderr}')
     require(manifest.exists() and
             manifest.read_text() == 'Digest=0123456789abcdef\nTimeout=17\n', f'{name}: manifest')
+    # An image that somebody else makes of the same (kdump-tools does) says nothing about this one.
+    os.utime(manifest, ns=(1, 1))
+    call('vfio_bindd_ask 6.1 && vfio_bindd_note_manifest 6.1')
+    require(manifest.stat().st_mtime_ns == 1, f'{name}: the same manifest is written again')
+    machine.helper('cat <<END\n' + NEEDS.format(etc=machine.root / 'etc')
+                   .replace('timeout 17', 'timeout 18') + 'END')
+    call('vfio_bindd_ask 6.1 && vfio_bindd_note_manifest 6.1')
+    require(manifest.read_text() == 'Digest=0123456789abcdef\nTimeout=18\n' and
+            manifest.stat().st_mtime_ns != 1, f'{name}: a manifest is not replaced')
+    machine.helper('cat <<END\n' + NEEDS.format(etc=machine.root / 'etc') + 'END')
     (machine.state / 'initramfs/5.0').write_text('of a kernel that is gone')
     call('vfio_bindd_ask 6.1 && vfio_bindd_note_manifest 6.1')
     require(sorted(path.name for path in manifest.parent.iterdir()) == ['6.1'],
