@@ -363,6 +363,17 @@ static bool needs_explanation(const Model *model)
         return false;
 }
 
+/* What to ask next. */
+static const char *advice(const Model *model)
+{
+        if (needs_explanation(model))
+                return " \"vfio-bindctl explain DEV\" tells why.";
+        if (model->n_claims > 0 || model->n_errors > 0 || streq_null(model->state, "starting"))
+                return "";
+        return " \"vfio-bindctl groups\" shows the devices, \"vfio-bindctl suggest NAME DEV\" "
+               "prints a claim for one.";
+}
+
 int list_print(const Model *model, bool legend, const Terminal *terminal, FILE *file)
 {
         _cleanup_table_ Table *table = table_new(terminal, columns, ELEMENTSOF(columns));
@@ -386,6 +397,5 @@ int list_print(const Model *model, bool legend, const Terminal *terminal, FILE *
         if (r < 0)
                 return r;
         fputs(table_rows(table) > 0 || model->n_errors > 0 ? "\n" : "", file);
-        return terminal_print(terminal, file, "%s%s", summary,
-                needs_explanation(model) ? " \"vfio-bindctl explain DEV\" tells why." : "");
+        return terminal_print(terminal, file, "%s%s", summary, advice(model));
 }

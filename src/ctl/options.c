@@ -269,8 +269,8 @@ static bool has_its_arguments(const Options *options, const Verb *verb)
                 return false;
         }
         if (n < verb->least) {
-                complain("%s needs an argument: vfio-bindctl %s %s.", verb->name, verb->name,
-                        verb->arguments);
+                complain("%s needs %s argument: vfio-bindctl %s %s.", verb->name,
+                        n == 0 ? "an" : "a further", verb->name, verb->arguments);
                 return false;
         }
         if (verb->most != ARGUMENTS_ANY && n > verb->most) {

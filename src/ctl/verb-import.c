@@ -26,7 +26,7 @@ static const struct {
         { "driverctl", "override in /etc/driverctl.d", import_driverctl, false },
         { "kernel", "vfio-pci.ids= on the kernel command line or in modprobe.d", import_kernel,
           false },
-        { "libvirt", "a PCI hostdev in /etc/libvirt/qemu", import_libvirt, false },
+        { "libvirt", "PCI hostdev in /etc/libvirt/qemu", import_libvirt, false },
 };
 
 static int find(const char *name, size_t *ret)

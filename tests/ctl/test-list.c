@@ -194,6 +194,10 @@ static void test_without_claims(void)
         ModelError *error;
 
         ASSERT_TRUE(model);
+        expect(model, true, 80,
+                "0 claims. \"vfio-bindctl groups\" shows the devices, \"vfio-bindctl suggest NAME\n"
+                "  DEV\" prints a claim for one.\n");
+        ASSERT_OK(model_set(&model->state, "starting"));
         expect(model, true, 80, "0 claims.\n");
         add_device(model, "0000:05:00.0", NULL, "unclaimed", 1, "nvme", NULL);
         set_device_reason(add_device(model, "0000:06:00.0", NULL, "bound", 2, "vfio-pci", "A"),

@@ -316,7 +316,9 @@ static void test_nothing(void)
         _cleanup_fixture_ Fixture f;
 
         fixture_init(&f, "dir sys/bus/pci/devices\n", "");
-        expect(CTL_RUN(&f.options, "list", f.root), 0, "0 claims.\n", "");
+        expect(CTL_RUN(&f.options, "list", f.root), 0,
+                "0 claims. \"vfio-bindctl groups\" shows the devices, \"vfio-bindctl suggest NAME "
+                "DEV\" prints a claim for one.\n", "");
         expect(CTL_RUN(&f.options, "apply", "--dry-run", f.root), 0, "Nothing to do.\n", "");
         expect(CTL_RUN(&f.options, "--root=/nonexistent"), 1, "",
                 "Cannot open the machine's root directory: No such file or directory.\n");
