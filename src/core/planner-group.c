@@ -257,6 +257,14 @@ static bool may_reclaim(const MemberPlan *member, const ClaimSettings *settings)
         return settings->on_drift == DRIFT_RECLAIM && member->device->record->drift_count < 3;
 }
 
+/* Without leave to unbind. */
+static Reason why_not_yet(const Planning *planning, const Device *device)
+{
+        if (device->driver)
+                return REASON_NEEDS_APPLY;
+        return planning->request->awaits_drivers ? REASON_DEFERRED_TO_NEXT_STAGE : REASON_NONE;
+}
+
 /* *ret_waits: the member keeps the whole group waiting. */
 static int decide_member(const Planning *planning, MemberPlan *member,
         const ClaimSettings *settings, bool *ret_waits)
@@ -284,8 +292,10 @@ static int decide_member(const Planning *planning, MemberPlan *member,
                 if (r < 0)
                         return r;
                 if (!*ret_waits) {
-                        *ret_waits = device->driver && !may_unbind;
-                        set_pending(member, *ret_waits ? REASON_NEEDS_APPLY : REASON_NONE);
+                        Reason reason = may_unbind ? REASON_NONE : why_not_yet(planning, device);
+
+                        *ret_waits = reason != REASON_NONE;
+                        set_pending(member, reason);
                 }
         }
 

@@ -13,6 +13,9 @@ typedef struct PlanRequest {
          * created just now */
         const PciAddress *hotplugged;
         size_t n_hotplugged;
+        /* host drivers are still being offered what is there: that a function has none says nothing
+         * yet, and only those above and what may_unbind asks for are taken */
+        bool awaits_drivers;
         bool prune; /* release what no claim selects any more */
         /* if not NULL: work is planned only for groups with a function of these claims */
         char *const *only_claims;

@@ -146,6 +146,7 @@ struct Manager {
         Moments departures; /* that lost their driver: until when they may be about to go */
         Moments unbindings; /* that other programs began and that have not returned: since when */
         StuckMemory *stuck; /* devices that are stuck, and who keeps them */
+        sd_event_source *coldplug_watch, *coldplug_timer; /* coldplug.c; NULL: it is over */
         Intent *intents; /* that are left of transactions which were cut off */
         size_t n_intents;
 
@@ -279,6 +280,11 @@ int recover_prepare(Manager *manager) _must_check_;
 int recover_resume(Manager *manager, View *view) _must_check_;
 /* The next moment at which it may have something to do; USEC_INFINITY: none. */
 uint64_t recover_deadline(const Manager *manager);
+
+/* coldplug.c: whether host drivers were offered what was there at the start. */
+int coldplug_prepare(Manager *manager) _must_check_;
+bool coldplug_is_over(const Manager *manager);
+void coldplug_done(Manager *manager);
 
 /* host-needs.c: the record of what the host needs */
 int host_needs_prepare(Manager *manager) _must_check_;

@@ -159,6 +159,9 @@ static int prepare(Manager *manager, const ManagerOptions *options)
         r = store_prepare(manager->host);
         if (r < 0)
                 return r;
+        r = coldplug_prepare(manager);
+        if (r < 0)
+                return r;
         r = host_needs_prepare(manager);
         if (r < 0)
                 return r;
@@ -202,6 +205,7 @@ Manager *manager_free(Manager *manager)
         sd_event_source_disable_unref(manager->wake_deferred);
         sd_event_source_disable_unref(manager->wake_timer);
         sd_event_source_disable_unref(manager->deadline_timer);
+        coldplug_done(manager);
         applies_free(manager);
         stuck_free(manager);
         lookups_free(manager);

@@ -51,7 +51,8 @@ static int make_plan(Manager *manager, const View *view, Plan **ret)
 {
         _cleanup_plan_ Plan *plan = NULL;
         _cleanup_free_ PciAddress *hotplugged = NULL;
-        PlanRequest request = { .stage = STAGE_RUNTIME };
+        PlanRequest request = { .stage = STAGE_RUNTIME,
+                                .awaits_drivers = !coldplug_is_over(manager) };
         int r;
 
         r = arrivals_list(manager, &hotplugged, &request.n_hotplugged);

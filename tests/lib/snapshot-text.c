@@ -169,6 +169,8 @@ static void set_request(TextMachine *machine, const char *key, const char *value
                 request->may_unbind = true;
         } else if (streq(key, "prune")) {
                 request->prune = true;
+        } else if (streq(key, "awaits-drivers")) {
+                request->awaits_drivers = true;
         } else if (streq(key, "hotplugged")) {
                 machine->hotplugged[request->n_hotplugged++] = address_of(value);
                 request->hotplugged = machine->hotplugged;
