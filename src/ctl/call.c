@@ -12,12 +12,12 @@
 static ExitCode complain_not_running(const char *verb)
 {
         if (verb)
-                complain("vfio-bindd does not run. Start it with \"systemctl start vfio-bindd\" "
-                         "and run this again; \"vfio-bindctl %s\" works without it.",
+                complain("vfio-bindd does not run. Start it with \"systemctl enable --now "
+                         "vfio-bindd\" and run this again; \"vfio-bindctl %s\" works without it.",
                         verb);
         else
-                complain("vfio-bindd does not run. Start it with \"systemctl start vfio-bindd\" "
-                         "and run this again.");
+                complain("vfio-bindd does not run. Start it with \"systemctl enable --now "
+                         "vfio-bindd\" and run this again.");
         return EXIT_CODE_FAILED;
 }
 

@@ -205,8 +205,8 @@ static ExitCode time_out(const Wait *wait, const Model *model)
         if (model)
                 (void) tell(wait, model, "Timed out: ");
         else
-                complain("Timed out: vfio-bindd does not run. Start it with \"systemctl start "
-                         "vfio-bindd\", and see \"systemctl status vfio-bindd\" if it does not stay.");
+                complain("Timed out: vfio-bindd does not run. Start it with \"systemctl enable "
+                         "--now vfio-bindd\"; \"systemctl status vfio-bindd\" tells why it ended.");
         if (model && wait->options->wait_for == WAIT_FOR_SETTLED)
                 complain("Timed out: not everything is settled. \"vfio-bindctl list\" shows it.");
         return EXIT_CODE_STUCK;

@@ -131,8 +131,8 @@ static void test_without_daemon(void)
 {
         for (unsigned i = 0; i < 2; i++)
                 ctl_expect(CTL_RUN(&(CtlRunOptions){}, i ? "bind" : "release", "01:00.0"), 1, "",
-                        "vfio-bindd does not run. Start it with \"systemctl start vfio-bindd\" "
-                        "and run this again.\n");
+                        "vfio-bindd does not run. Start it with \"systemctl enable --now "
+                        "vfio-bindd\" and run this again.\n");
 }
 
 int main(int argc, char **argv)

@@ -135,7 +135,7 @@ int main(int argc, char **argv)
         test_json();
         test_restart();
         ctl_expect(CTL_RUN(&(CtlRunOptions){}, "monitor"), 1, "",
-                "vfio-bindd does not run. Start it with \"systemctl start vfio-bindd\" and run "
-                "this again; \"vfio-bindctl list\" works without it.\n");
+                "vfio-bindd does not run. Start it with \"systemctl enable --now vfio-bindd\" and "
+                "run this again; \"vfio-bindctl list\" works without it.\n");
         return 0;
 }

@@ -409,7 +409,7 @@ static void test_without_daemon(void)
 
         ASSERT_EQ(run.code, 1);
         ASSERT_STREQ(run.out, "");
-        ASSERT_CONTAINS(run.err, "vfio-bindd does not run. Start it with \"systemctl start");
+        ASSERT_CONTAINS(run.err, "vfio-bindd does not run. Start it with \"systemctl enable");
 }
 
 /* An output that is full is no success. */
