@@ -172,6 +172,59 @@ static int examine_boot_blacklists(Doctor *doctor)
         return r;
 }
 
+/* Does a line of udev(7) choose a device's driver, itself or by what it runs? */
+static bool chooses_driver(const char *rule)
+{
+        static const char *const words[] = { "driver_override", "new_id", "vfio-pci/bind" };
+
+        if (*rule == '#')
+                return false;
+        if (strstr(rule, "ATTR{driver_override}=\""))
+                return true;
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (strstr(rule, words[i]) && (strstr(rule, "RUN") || strstr(rule, "PROGRAM")))
+                        return true;
+        return false;
+}
+
+static int examine_rules(Doctor *doctor, const char *name)
+{
+        _cleanup_free_ char *path = NULL, *text = NULL;
+        unsigned number = 0;
+        char *rest, *line;
+        int r;
+
+        r = format_string(&path, "/etc/udev/rules.d/%s", name);
+        if (r >= 0)
+                r = tree_read(&doctor->host, path, &text);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+        rest = text;
+        while (r >= 0 && (line = tree_next_line(&rest, &number))) {
+                if (!chooses_driver(strip(line)))
+                        continue;
+                r = doctor_find(doctor, false, "udev-rule",
+                        "%s:%u: this rule chooses drivers too, with no look at what uses a device "
+                        "or shares its group.", path, number);
+                if (r >= 0)
+                        r = doctor_remedy(doctor,
+                                "\"vfio-bindctl suggest NAME DEV\" prints a claim for what it "
+                                "binds. Then remove the rule.");
+        }
+        return r;
+}
+
+static int examine_udev(Doctor *doctor)
+{
+        _cleanup_string_list_ char **names = NULL;
+        int r;
+
+        r = tree_list(&doctor->host, "/etc/udev/rules.d", ".rules", &names);
+        for (char **name = names; r >= 0 && name && *name; name++)
+                r = examine_rules(doctor, *name);
+        return r;
+}
+
 int doctor_examine_other_tools(Doctor *doctor)
 {
         int r;
@@ -181,5 +234,7 @@ int doctor_examine_other_tools(Doctor *doctor)
                 r = examine_driverctl(doctor);
         if (r >= 0)
                 r = modprobe_for_each_line(&doctor->host, on_line, doctor);
+        if (r >= 0)
+                r = examine_udev(doctor);
         return r < 0 ? r : examine_boot_blacklists(doctor);
 }
