@@ -21,7 +21,8 @@ static const struct {
         int (*run)(Import *import, char *const *files);
         bool needs_file;
 } tools[] = {
-        { "opennebula", "DEVICES= in /etc/sysconfig/vfio-bind, no :filter: in pci.conf", import_opennebula, false },
+        { "opennebula", "DEVICES= in /etc/sysconfig/vfio-bind, no :filter: in pci.conf",
+          import_opennebula, false },
         { "one-deploy", NULL, import_one_deploy, true },
         { "driverctl", "override in /etc/driverctl.d", import_driverctl, false },
         { "kernel", "vfio-pci.ids= on the kernel command line or in modprobe.d", import_kernel,
