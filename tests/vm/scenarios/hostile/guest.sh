@@ -31,7 +31,7 @@ if [ "$BOOT" = plans ]; then
     plans
 else
     check "$BOOT: the daemon runs" systemctl is-active vfio-bindd.service
-    journalctl -b -o cat --no-pager -u vfio-bindd-early.service | save_file early -
-    info said-of-network "$(journalctl -b -o cat --no-pager -u vfio-bindd-early.service |
+    journalctl -b -o cat --no-pager -t vfio-bindd-helper | save_file early -
+    info said-of-network "$(journalctl -b -o cat --no-pager -t vfio-bindd-helper |
         grep -F -m 1 "$HOST_NIC")"
 fi

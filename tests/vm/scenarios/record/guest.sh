@@ -51,7 +51,7 @@ second() {
     assert_driver "$NIC" e1000e
     assert_driver "$FREE" vfio-pci
     assert_not_probed "$FREE"
-    journal=$(journalctl -b -u vfio-bindd-early.service -o cat)
+    journal=$(journalctl -b -t vfio-bindd-helper -o cat)
     assert_match "the mounted disk was left alone" "$journal" "*host needs $DATA *mounted on /srv*"
     assert_match "the card with an address was left alone" "$journal" "*host needs $NIC *"
     refute "a claim that is not bound" systemctl start vfio-bind-wait@not-today.service
