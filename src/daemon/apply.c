@@ -339,14 +339,41 @@ void manager_forget_apply(Manager *manager, int64_t identifier)
                         call->done = NULL;
 }
 
+static bool has_outcome(const ApplyCall *call, const PciAddress *address)
+{
+        for (size_t i = 0; i < call->n_outcomes; i++)
+                if (pci_address_equal(&call->outcomes[i].address, address))
+                        return true;
+        return false;
+}
+
+static void forget_outcomes(ApplyCall *call, const PciAddress *address)
+{
+        for (size_t i = call->n_outcomes; i-- > 0;) {
+                if (!pci_address_equal(&call->outcomes[i].address, address))
+                        continue;
+                free(call->outcomes[i].text);
+                call->outcomes[i] = call->outcomes[--call->n_outcomes];
+        }
+}
+
+/* What a request began and its workers did not finish, the daemon takes up again (recover.c). */
+static bool is_of_call(const ApplyCall *call, int64_t request, const PciAddress *address)
+{
+        if (request != 0)
+                return call->identifier == request;
+        return call->phase == PHASE_WORKING && has_outcome(call, address);
+}
+
 void applies_group_done(Manager *manager, int64_t request, const GroupReport *report)
 {
         for (ApplyCall *call = manager->applies; call; call = call->next) {
-                if (request == 0 || call->identifier != request)
-                        continue;
                 for (size_t i = 0; i < report->n_members; i++) {
                         const MemberReport *member = &report->members[i];
 
+                        if (!is_of_call(call, request, &member->address))
+                                continue;
+                        forget_outcomes(call, &member->address);
                         if (member->state != STATE_REFUSED && member->state != STATE_FAILED &&
                             member->state != STATE_STUCK)
                                 continue;
@@ -357,9 +384,20 @@ void applies_group_done(Manager *manager, int64_t request, const GroupReport *re
         }
 }
 
+/* What is taken up again when its worker has ended may take as long once more: the answer is known. */
+static bool is_stuck(const ApplyCall *call)
+{
+        for (size_t i = 0; i < call->n_outcomes; i++)
+                if (call->outcomes[i].state == STATE_STUCK)
+                        return true;
+        return false;
+}
+
 static bool is_done(const Manager *manager, const ApplyCall *call)
 {
-        return !work_is_open(manager, call->identifier) &&
+        if (work_is_open(manager, call->identifier))
+                return false;
+        return is_stuck(call) ||
                find_occupation(manager, manager->view, &call->request) == OCCUPIED_BY_NOBODY;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "daemon/manager-internal.h"
@@ -243,9 +244,14 @@ static int close_record(const Manager *manager, Device *device, State state, Rea
         r = replace_string(&record->config_digest, manager->config_digest);
         if (r < 0)
                 return r;
-        return manager->may_act
-                       ? store_save(manager->host, &device->address, device->inode, record)
-                       : 0;
+        if (!manager->may_act)
+                return 0;
+        /* without room on /run it is judged again at every look, but it is looked */
+        r = store_save(manager->host, &device->address, device->inode, record);
+        if (r < 0)
+                log_warning("Cannot write the record of %s in /run/vfio-bindd, ignoring: %s",
+                        PCI_ADDRESS_TEXT(&device->address), strerror(-r));
+        return r == -ENOMEM ? r : 0;
 }
 
 /* The lock of the group says whether a worker lives: it is held for as long as it does. */
@@ -292,8 +298,7 @@ static int judge_stuck(Manager *manager, Device *device, uint64_t now)
         }
         moments_forget(&manager->waiting, device);
         return close_record(manager, device, STATE_FAILED, REASON_WORKER_TIMEOUT,
-                "its worker came back after the time had passed; what it was to do is taken up "
-                "again");
+                "its worker came back after the time had passed");
 }
 
 /* A worker changes the driver before the record, and what it does is nobody's drift; a record that
@@ -410,6 +415,48 @@ int departures_wait(Manager *manager, const Snapshot *snapshot, Plan *plan)
                         continue;
                 work_drop_group(&plan->groups[i]);
                 plan_show_departing(plan, &plan->groups[i]);
+        }
+        return 0;
+}
+
+static bool is_to_be_asked(const Manager *manager, const MemberPlan *member)
+{
+        return member->action == ACTION_NONE && member->state == STATE_BOUND && member->target &&
+               member->reason == REASON_ACCOUNT_UNKNOWN &&
+               !find_moment(&manager->accounts_asked, member->device);
+}
+
+void accounts_plan(Manager *manager, const Snapshot *snapshot, Plan *plan)
+{
+        moments_forget_gone(&manager->accounts_asked, snapshot);
+        for (size_t i = 0; i < plan->n_groups; i++) {
+                GroupPlan *group = &plan->groups[i];
+
+                /* with other work, the node is done along with it */
+                if (group->has_work || !group->wants_node)
+                        continue;
+                for (size_t j = 0; j < group->n_members; j++)
+                        if (is_to_be_asked(manager, &group->members[j])) {
+                                group->members[j].action = ACTION_ADOPT;
+                                group->has_work = true;
+                        }
+        }
+}
+
+int accounts_note(Manager *manager, const Plan *work)
+{
+        for (size_t i = 0; i < work->n_groups; i++) {
+                const GroupPlan *group = &work->groups[i];
+
+                for (size_t j = 0; group->has_work && j < group->n_members; j++) {
+                        int r = 0;
+
+                        if (group->members[j].action != ACTION_NONE)
+                                r = note_moment(&manager->accounts_asked, group->members[j].device,
+                                        0);
+                        if (r < 0)
+                                return r;
+                }
         }
         return 0;
 }

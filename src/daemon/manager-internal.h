@@ -92,6 +92,7 @@ typedef struct Moments {
 typedef struct Intent {
         int64_t group;
         unsigned n_tries;    /* to finish or undo it */
+        unsigned n_timeouts; /* workers at it that were given up, and ended */
         uint64_t look_usec;  /* CLOCK_MONOTONIC: when to see whether its worker still lives */
         uint64_t pause_usec; /* before that look; 0: the worker was not seen yet */
 } Intent;
@@ -145,6 +146,7 @@ struct Manager {
         Moments drifts;  /* when a function was taken from us last */
         Moments departures; /* that lost their driver: until when they may be about to go */
         Moments unbindings; /* that other programs began and that have not returned: since when */
+        Moments accounts_asked; /* functions whose node's accounts were asked of the name service */
         StuckMemory *stuck; /* devices that are stuck, and who keeps them */
         sd_event_source *coldplug_watch, *coldplug_timer; /* coldplug.c; NULL: it is over */
         Intent *intents; /* that are left of transactions which were cut off */
@@ -238,6 +240,11 @@ int drift_update(Manager *manager, Snapshot *snapshot) _must_check_;
 /* Functions that have just lost their driver are not called drifted before it is clear that they
  * stay: in a plan they are shown as releasing, and nothing is done about them. */
 int departures_wait(Manager *manager, const Snapshot *snapshot, Plan *plan) _must_check_;
+/* Accounts that whoever came before did not know (from files; before us, the name service may not
+ * have been there): plans to have their nodes done again, by a worker that asks the name service,
+ * once for each function. */
+void accounts_plan(Manager *manager, const Snapshot *snapshot, Plan *plan);
+int accounts_note(Manager *manager, const Plan *work) _must_check_;
 /* Counts, in their records, functions that somebody took from us since the present view. */
 int drift_record(Manager *manager, const View *view) _must_check_;
 

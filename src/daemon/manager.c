@@ -217,6 +217,7 @@ Manager *manager_free(Manager *manager)
         free(manager->waiting.items);
         free(manager->drifts.items);
         free(manager->departures.items);
+        free(manager->accounts_asked.items);
         free(manager->intents);
         dry_runs_forget(manager);
         view_unref(manager->view);
@@ -247,6 +248,7 @@ int manager_reload(Manager *manager)
         if (r < 0)
                 return r;
         attempts_forget(manager);
+        manager->accounts_asked.n_items = 0;
         r = manager_reconcile(manager);
         if (r < 0)
                 return r;

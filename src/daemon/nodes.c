@@ -178,8 +178,10 @@ static void judge(Manager *manager, NodeMemory *memory, const NodeStatus *status
                 learn(memory, status);
                 return;
         }
-        if (status_equal(status, &memory->final) || manager->nodes_asked >= 0 ||
-            (memory->is_theirs && !manager->nodes_touched))
+        /* until the next change; who has it then is asked when it is its turn */
+        if (manager->nodes_touched)
+                memory->is_theirs = false;
+        if (status_equal(status, &memory->final) || manager->nodes_asked >= 0 || memory->is_theirs)
                 return;
         if (memory->n_restored > 0 && memory->since_usec + RESTORES_USEC < now_monotonic()) {
                 memory->n_restored = 0;

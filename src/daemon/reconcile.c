@@ -65,6 +65,7 @@ static int make_plan(Manager *manager, const View *view, Plan **ret)
         r = departures_wait(manager, view->snapshot, plan);
         if (r < 0)
                 return r;
+        accounts_plan(manager, view->snapshot, plan);
         *ret = TAKE_POINTER(plan);
         return 0;
 }
@@ -157,6 +158,9 @@ static int carry_out(Manager *manager, View *view)
                 return r;
         if (!work || !work_filter(manager, work, false))
                 return 0;
+        r = accounts_note(manager, work);
+        if (r < 0)
+                return r;
         return work_start(manager, view, TAKE_POINTER(work), NULL, 0);
 }
 

@@ -18,13 +18,18 @@
  *   bind      is planned anew, with leave to unbind (given when the transaction began), and
  *             finished if it is still wanted and allowed; otherwise what was taken is given back.
  *
+ * One that took too long is taken up once, when its worker has ended; the next one only gives back
+ * what was taken, and there is no third. Then it is over: an intent that stayed would be carried
+ * out when the daemon is started the next time, long after whoever asked for it was told no.
+ *
  * While the boot service is not enabled, nothing is taken: what was cut off goes back to the host,
  * for half a group on VFIO is of use to nobody. While a worker still holds the group's lock, it is
  * not cut off at all. One that was killed holds it a moment longer than its end can be seen, and
  * nothing announces that it let go: it is looked at again after events, and in pauses that grow. */
 
 /* Whatever kills one worker after another is not given them for ever. */
-#define TRIES_MAX 3
+#define TRIES_MAX    3
+#define TIMEOUTS_MAX 2
 #define PAUSE_FIRST_USEC (50 * USEC_PER_MSEC)
 /* A worker that lives longer is stuck: then events alone say that it came back. */
 #define PAUSE_LAST_USEC  (60 * USEC_PER_SEC)
@@ -220,7 +225,7 @@ static void drop_physical_functions(Plan *plan)
 }
 
 static int plan_resume(const Manager *manager, const View *view, const GroupPlan *shown,
-        const IntentEntry *entries, size_t n, Resumption *ret)
+        const IntentEntry *entries, size_t n, bool only_undo, Resumption *ret)
 {
         _cleanup_(resumption_done) Resumption resumption = {};
         const IntentEntry *by_hand = find_bind_by_hand(view, entries, n);
@@ -246,14 +251,14 @@ static int plan_resume(const Manager *manager, const View *view, const GroupPlan
                 return r;
 
         group = find_group(resumption.plan, shown->number);
-        if (is_release || !manager_acts_by_itself(manager))
+        if (is_release || only_undo || !manager_acts_by_itself(manager))
                 drop_physical_functions(resumption.plan);
         if (group) {
-                if (is_release)
-                        plan_release(group, entries, n);
-                else if (!manager_acts_by_itself(manager))
+                if (only_undo || (!is_release && !manager_acts_by_itself(manager)))
                         work_drop_group(group);
-                if (!group->has_work)
+                else if (is_release)
+                        plan_release(group, entries, n);
+                if (!group->has_work && !(only_undo && is_release))
                         plan_undo(group);
         }
         *ret = resumption;
@@ -286,6 +291,32 @@ static void end_intent(Manager *manager, int64_t group)
                         (long long) group, strerror(-r));
 }
 
+/* judge.c says so when the worker has ended. */
+static bool has_timed_out(const GroupPlan *group)
+{
+        for (size_t i = 0; i < group->n_members; i++) {
+                const DeviceRecord *record = group->members[i].device->record;
+
+                if (record && record->state == STATE_FAILED &&
+                    record->reason == REASON_WORKER_TIMEOUT)
+                        return true;
+        }
+        return false;
+}
+
+static void give_up(Manager *manager, const Intent *intent)
+{
+        LogFields fields = LOG_FIELDS_NONE;
+
+        fields.group = intent->group;
+        fields.reason = REASON_WORKER_TIMEOUT;
+        log_full(LOG_ERR, &fields,
+                "What was to be done to group %lld is given up, it is left as it is. See "
+                "\"vfio-bindctl status\", then ask for it again.",
+                (long long) intent->group);
+        end_intent(manager, intent->group);
+}
+
 static int resume_group(Manager *manager, View *view, Intent *intent)
 {
         _cleanup_(resumption_done) Resumption resumption = {};
@@ -308,15 +339,25 @@ static int resume_group(Manager *manager, View *view, Intent *intent)
                 return 0;
         }
         /* its worker may have come back since it was looked at: judge.c says so */
-        if (shown->state == STATE_STUCK || intent->n_tries == TRIES_MAX)
+        if (shown->state == STATE_STUCK)
                 return 0;
+        if (has_timed_out(shown))
+                intent->n_timeouts++;
+        if (intent->n_tries >= TRIES_MAX || intent->n_timeouts > TIMEOUTS_MAX) {
+                give_up(manager, intent);
+                return 0;
+        }
         r = read_intent(manager, intent->group, &entries, &n);
         if (r >= 0)
-                r = plan_resume(manager, view, shown, entries, n, &resumption);
+                r = plan_resume(manager, view, shown, entries, n,
+                        intent->n_timeouts == TIMEOUTS_MAX, &resumption);
         if (r < 0)
                 return r;
         if (!work_filter(manager, resumption.plan, true)) {
-                end_intent(manager, intent->group);
+                if (intent->n_timeouts == TIMEOUTS_MAX)
+                        give_up(manager, intent);
+                else
+                        end_intent(manager, intent->group);
                 return 0;
         }
         intent->n_tries++;

@@ -119,17 +119,17 @@ static int append(Job ***end, Job *job)
         return 0;
 }
 
-static int make_jobs(const Plan *plan, Job **jobs)
+static int make_jobs(const Plan *plan, const TransactionOptions *options, Job **jobs)
 {
         Job **end = jobs;
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < plan->n_physical_functions; i++)
                 if (physical_function_has_work(&plan->physical_functions[i]))
-                        r = append(&end, job_new(NULL, &plan->physical_functions[i]));
+                        r = append(&end, job_new(NULL, &plan->physical_functions[i], options));
         for (size_t i = 0; r >= 0 && i < plan->n_groups; i++)
                 if (plan->groups[i].has_work)
-                        r = append(&end, job_new(&plan->groups[i], NULL));
+                        r = append(&end, job_new(&plan->groups[i], NULL, options));
         return r;
 }
 
@@ -138,7 +138,7 @@ int executor_add(Executor *executor, const Plan *plan)
         Job *jobs = NULL, **end = &executor->jobs;
         int r;
 
-        r = make_jobs(plan, &jobs);
+        r = make_jobs(plan, &executor->transaction_options, &jobs);
         if (r < 0) {
                 while (jobs) {
                         Job *job = jobs;
@@ -193,7 +193,7 @@ static bool find_task(const void *userdata, uint64_t number, WorkerTask *ret)
                 *ret = (WorkerTask){
                         .group = job->group,
                         .physical_function = job->physical_function,
-                        .options = &executor->transaction_options,
+                        .options = &job->options,
                         .operations = &executor->operations,
                         .timeout_usec = job->timeout_usec,
                 };

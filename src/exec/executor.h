@@ -26,7 +26,7 @@ typedef void (*ExecutorReturned)(void *userdata);
 
 typedef struct ExecutorOptions {
         Stage stage;
-        const char *config_digest; /* stored in the records */
+        const char *config_digest; /* stored in the records; as it is when a plan is added */
         unsigned max_workers;      /* 0: 8 */
         ExecutorGroupDone group_done; /* may be NULL */
         ExecutorPfDone physical_function_done; /* may be NULL */

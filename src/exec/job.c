@@ -37,7 +37,8 @@ static int prepare_report(Job *job)
         return 0;
 }
 
-Job *job_new(const GroupPlan *group, const PhysicalFunctionPlan *physical_function)
+Job *job_new(const GroupPlan *group, const PhysicalFunctionPlan *physical_function,
+        const TransactionOptions *options)
 {
         Job *job = calloc(1, sizeof(*job));
 
@@ -47,6 +48,10 @@ Job *job_new(const GroupPlan *group, const PhysicalFunctionPlan *physical_functi
         job->group = group;
         job->physical_function = physical_function;
         job->worker.pidfd = job->worker.socket = -1;
+        job->options = *options;
+        if (replace_string(&job->config_digest, options->config_digest) < 0)
+                return job_free(job);
+        job->options.config_digest = job->config_digest;
         job->timeout_usec = TRANSACTION_DEFAULT_TIMEOUT_USEC;
         if (group && group->settings)
                 job->timeout_usec = group->settings->timeout_usec;
@@ -67,6 +72,7 @@ Job *job_free(Job *job)
 
         worker_done(&job->worker);
         group_report_done(&job->report);
+        free(job->config_digest);
         free(job);
         return NULL;
 }

@@ -23,6 +23,8 @@ struct Job {
         uint64_t number; /* in the order they came, from 1 */
         const GroupPlan *group; /* or */
         const PhysicalFunctionPlan *physical_function; /* both NULL once it is abandoned */
+        char *config_digest; /* of the configuration that it was planned from; NULL: none */
+        TransactionOptions options;
         uint64_t timeout_usec;
         /* CLOCK_MONOTONIC; of the operation it is at, or to begin with one */
         uint64_t deadline_usec;
@@ -42,8 +44,9 @@ struct Job {
 
 bool physical_function_has_work(const PhysicalFunctionPlan *plan);
 
-/* NULL: no memory. */
-Job *job_new(const GroupPlan *group, const PhysicalFunctionPlan *physical_function);
+/* `options` are copied. NULL: no memory. */
+Job *job_new(const GroupPlan *group, const PhysicalFunctionPlan *physical_function,
+        const TransactionOptions *options);
 Job *job_free(Job *job);
 
 uint64_t job_deadline(const Job *job, uint64_t started_usec);

@@ -143,7 +143,7 @@ static int apply(const Host *host, const NodeRequest *request, int fd, const str
         int r = account_find_user(host, request->user, request->use_name_service, &uid);
         if (r == 0)
                 r = account_find_group(host, request->user_group, request->use_name_service, &gid);
-        if (r == -ENXIO) {
+        if (r == -ENXIO && !request->keep_if_unknown) {
                 int k = make_private(fd, status);
                 if (ret && k == 0)
                         *ret = (NodeStatus){ .exists = true, .mode = 0600 };

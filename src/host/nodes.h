@@ -12,6 +12,7 @@ typedef struct NodeRequest {
         int64_t group;
         const char *user, *user_group; /* names or decimal numbers */
         mode_t mode;
+        bool keep_if_unknown;  /* an unknown account changes nothing: -ENXIO all the same */
         bool use_name_service; /* else /etc/passwd and /etc/group only */
 } NodeRequest;
 

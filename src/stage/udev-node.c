@@ -4,6 +4,7 @@
 
 #include "host/nodes.h"
 #include "host/scan.h"
+#include "host/watching.h"
 #include "log/log.h"
 #include "stage/udev-internal.h"
 
@@ -29,6 +30,12 @@ static const GroupPlan *find_group(const Plan *plan, const UdevEvent *event)
         return plan_find(plan, &event->address, &group) ? group : NULL;
 }
 
+/* The daemon, which asks the name service too, has seen this node. */
+static bool is_left_to_daemon(const Pass *pass, const UdevEvent *event)
+{
+        return event->is_synthetic && watching_is_on(&pass->host) > 0;
+}
+
 static int apply_owner(const Pass *pass, const UdevEvent *event, const GroupPlan *group)
 {
         const NodeRequest request = {
@@ -36,6 +43,7 @@ static int apply_owner(const Pass *pass, const UdevEvent *event, const GroupPlan
                 .user = group->settings->node_user,
                 .user_group = group->settings->node_group,
                 .mode = group->settings->node_mode,
+                .keep_if_unknown = is_left_to_daemon(pass, event),
         };
 
         if (event->subject == UDEV_GROUP)
@@ -80,6 +88,33 @@ static void link_members(const Pass *pass, const GroupPlan *group)
         }
 }
 
+/* It was finished once, and nothing was taken from it since: whoever has the node open goes on, and
+ * a unit that is bound to dev-vfio-N.device is not to be stopped, because the configuration wants
+ * something else by now. */
+static bool is_complete(const GroupPlan *group)
+{
+        bool any = false;
+
+        for (size_t i = 0; i < group->n_members; i++) {
+                const Device *device = group->members[i].device;
+                bool was_bound = device->record && device->record->state == STATE_BOUND;
+
+                if (!driver_is_harmless(device->driver) ||
+                    (driver_is_vfio(device->driver) && !was_bound) ||
+                    (was_bound && !device->driver))
+                        return false;
+                any = any || driver_is_vfio(device->driver);
+        }
+        return any;
+}
+
+static bool is_ready(const GroupPlan *group)
+{
+        if (group->wants_node && (group->state == STATE_BOUND || group->state == STATE_DETACHED))
+                return true;
+        return is_complete(group);
+}
+
 int udev_node(Pass *pass, const UdevEvent *event, FILE *output)
 {
         const PlanRequest request = { .stage = pass->stage };
@@ -99,14 +134,14 @@ int udev_node(Pass *pass, const UdevEvent *event, FILE *output)
 
         /* Units that wait for the node of a group get a whole group: dev-vfio-N.device comes
          * with the `change` event that whoever completes the group causes. */
-        if (!group->wants_node || (group->state != STATE_BOUND && group->state != STATE_DETACHED))
+        if (!is_ready(group))
                 fprintf(output, "SYSTEMD_READY=0\n");
         /* The accounts of an initramfs are not those of the host, which gets a new `add`. */
         if (!group->wants_node || pass->stage == STAGE_INITRD ||
             pass->command_line.mode == SWITCH_PLAN)
                 return 0;
         r = apply_owner(pass, event, group);
-        if (r < 0 && r != -ENOENT)
+        if (r < 0 && r != -ENOENT && !(r == -ENXIO && is_left_to_daemon(pass, event)))
                 say_owner_problem(group, r);
         link_members(pass, group);
         return 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <signal.h>
 
 #include "daemon/fixture.h"
 
@@ -217,6 +218,48 @@ static void test_release_and_bind_by_hand(void)
         run_request(&fixture, bind, DISK, &answered);
         ASSERT_EQ(answered.states[0], STATE_BOUND);
         ASSERT_DRIVER(&fixture, DISK, "vfio-pci");
+        fixture_done(&fixture);
+}
+
+static void kill_workers(void)
+{
+        FILE *file = fopen("/proc/thread-self/children", "re");
+        int pid, n = 0;
+
+        ASSERT_TRUE(file);
+        while (fscanf(file, "%d", &pid) == 1) {
+                ASSERT_OK(kill(pid, SIGKILL));
+                n++;
+        }
+        fclose(file);
+        ASSERT_TRUE(n >= 1); /* the one before may not have been waited for yet */
+}
+
+/* Somebody kills the worker, and the second one: the daemon itself takes it up and finishes it, and
+ * that is the answer. */
+static void test_answer_after_kills(void)
+{
+        Fixture fixture;
+        Answered answered = {};
+        ApplyRequest release = APPLY_REQUEST_ALL;
+
+        release.manual = MANUAL_RELEASED;
+        start(&fixture, CONFIG);
+        run_request(&fixture, APPLY_REQUEST_ALL, NULL, &answered);
+        answered = (Answered){};
+        machine_close_gate(&fixture.machine);
+        ASSERT_TRUE(request(&fixture, release, DISK, &answered) > 0);
+        for (unsigned i = 0; i < 2; i++) {
+                FIXTURE_RUN_UNTIL(&fixture, machine_is_at_gate(&fixture.machine));
+                if (i == 1)
+                        machine_open_gate(&fixture.machine);
+                kill_workers();
+        }
+        FIXTURE_RUN_UNTIL(&fixture, answered.n_calls > 0);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, DISK, "nvme");
+        ASSERT_DEVICE(&fixture, DISK, "released", "");
+        ASSERT_EQ(answered.states[0], STATE_RELEASED);
         fixture_done(&fixture);
 }
 
@@ -465,6 +508,7 @@ int main(void)
         test_forgotten();
         test_failure_is_answered();
         test_release_and_bind_by_hand();
+        test_answer_after_kills();
         test_release_is_no_drift();
         test_release_of_what_is_not_ours();
         test_bind_without_a_claim();

@@ -161,13 +161,79 @@ static void test_changed_all_the_time(void)
         fixture_done(&fixture);
 }
 
+/* One machine ends while another one changes its node: each is asked for when it is its turn. */
+static void test_two_at_once(void)
+{
+        Fixture fixture;
+        struct stat status;
+        int root;
+
+        fixture_init(&fixture, TREE
+                "0000:00:1d.0 id=8086:7ab8 class=060400 bridge driver=pcieport group=6\n"
+                "0000:02:00.0 parent=0000:00:1d.0 id=10de:2482 class=030000 group=15\n"
+                "file sys/class/vfio/15/dev 1:3\n",
+                "[Claim gpus]\nMatch=01:00.0\nMatch=02:00.0\nNodeMode=0640\n");
+        make_node(&fixture, NODE);
+        make_node(&fixture, "dev/vfio/15");
+        root = fixture.machine.host.root;
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        fake_sysfs_link(fixture.machine.tree, "proc/4711/fd/9", NODE);
+        fake_sysfs_link(fixture.machine.tree, "proc/4712/fd/9", "dev/vfio/15");
+        ASSERT_OK(fchmodat(root, "dev/vfio/15", 0600, 0));
+        change(&fixture, 0600);
+        while (fixture.manager->lookups)
+                fixture_run_once(&fixture, "nobody is asked for any more");
+        fixture_settle(&fixture);
+        ASSERT_EQ(node_mode(&fixture), 0600);
+
+        fake_sysfs_remove(fixture.machine.tree, "proc/4712");
+        ASSERT_OK(fchmodat(root, "dev/vfio/15", 0660, 0));
+        change(&fixture, 0660);
+        fixture_settle(&fixture);
+        ASSERT_EQ(node_mode(&fixture), 0660);
+        FIXTURE_RUN_UNTIL(&fixture, fstatat(root, "dev/vfio/15", &status, 0) == 0 &&
+                (status.st_mode & 07777) == 0640);
+        fixture_done(&fixture);
+}
+
+/* The early pass and udev's helper know the accounts of files only; the daemon asks the name service
+ * too, once for each function, and when it is told to read its configuration again. */
+static void test_account_unknown_to_the_early_pass(void)
+{
+        Fixture fixture;
+        size_t n_published;
+
+        fixture_init(&fixture,
+                "0000:00:1d.0 id=8086:7ab0 class=060400 bridge driver=pcieport group=6\n"
+                "0000:02:00.0 parent=0000:00:1d.0 id=1b36:0010 class=010802 group=15\n",
+                "[Claim disk]\nMatch=02:00.0\n");
+        machine_fail(&fixture.machine, "0000:00:00.0", OPERATION_FINISH_NODE, -ENXIO);
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DEVICE(&fixture, "0000:02:00.0", "bound", "account-unknown");
+        n_published = fixture.n_published;
+        fixture_event(&fixture, NULL);
+        FIXTURE_RUN_UNTIL(&fixture, fixture.n_published > n_published);
+        ASSERT_TRUE(!fixture.manager->works);
+
+        fixture_stop(&fixture);
+        machine_fail(&fixture.machine, "0000:00:00.0", OPERATION_FINISH_NODE, 0);
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DEVICE(&fixture, "0000:02:00.0", "bound", "");
+        fixture_done(&fixture);
+}
+
 int main(void)
 {
-        test_changed_all_the_time();
         test_set_back();
-        test_changed_at_once();
         test_made_again();
+        test_changed_at_once();
         test_left_while_open();
         test_given_back();
+        test_changed_all_the_time();
+        test_two_at_once();
+        test_account_unknown_to_the_early_pass();
         return EXIT_SUCCESS;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 
+#include <sys/stat.h>
+
 #include "daemon/fixture.h"
 #include "daemon/service.h"
 
@@ -135,6 +137,31 @@ static void test_another_driver_waits(void)
         fixture_done(&fixture);
 }
 
+static unsigned node_mode(Fixture *fixture)
+{
+        struct stat status;
+
+        ASSERT_OK(fstatat(fixture->machine.host.root, "dev/vfio/11", &status, 0));
+        return status.st_mode & 07777;
+}
+
+/* What had been planned before a reload, and is done after it, is no deed of the new configuration:
+ * that has its own settings done. */
+static void test_reload_before_work_begins(void)
+{
+        Fixture fixture;
+
+        fixture_init(&fixture, TREE, "[Claim one]\nMatch=01:00.0\nNodeMode=0660\n");
+        fake_sysfs_write(fixture.machine.tree, "dev/vfio/11", "");
+        fixture_start(&fixture);
+        FIXTURE_RUN_UNTIL(&fixture, manager_view(fixture.manager));
+        ASSERT_DEVICE(&fixture, ONE, "binding", "");
+        reload(&fixture, "[Claim one]\nMatch=01:00.0\nNodeMode=0600\n");
+        ASSERT_DEVICE(&fixture, ONE, "bound", "");
+        ASSERT_EQ(node_mode(&fixture), 0600);
+        fixture_done(&fixture);
+}
+
 static void assert_status(Fixture *fixture, const char *wanted)
 {
         _cleanup_free_ char *status = NULL;
@@ -173,6 +200,7 @@ int main(void)
         test_reload_is_quiet();
         test_reload_tries_again();
         test_another_driver_waits();
+        test_reload_before_work_begins();
         test_status();
         return EXIT_SUCCESS;
 }

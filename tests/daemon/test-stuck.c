@@ -2,9 +2,12 @@
 /* Devices that do not come back, in a worker of ours and in the hands of another program; what was
  * asked for last is done when they do. */
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "daemon/fixture.h"
+#include "host/store.h"
 
 #define DISK "0000:02:00.0"
 
@@ -104,6 +107,69 @@ static void test_worker(Manual manual, bool no_probe, const char *bind_driver, c
         fixture_done(&fixture);
 }
 
+static bool has_intent(Fixture *fixture)
+{
+        return faccessat(fixture->machine.host.root, "run/vfio-bindd/intents/15", F_OK, 0) == 0;
+}
+
+/* Whatever keeps its workers can be killed, but does not go away: it is tried once more and answered
+ * after the first time, and nothing of it is left to be done when the daemon is started next. */
+static void test_never_returns(void)
+{
+        Fixture fixture;
+        Answered answered;
+        size_t n = 0;
+
+        start_bound(&fixture, CONFIG);
+        machine_close_gate(&fixture.machine);
+        begin_request(&fixture, MANUAL_RELEASED, true, NULL, &answered);
+        FIXTURE_RUN_UNTIL(&fixture, answered.n_calls > 0);
+        ASSERT_EQ(answered.state, STATE_STUCK);
+        FIXTURE_RUN_UNTIL(&fixture, !has_intent(&fixture));
+        while (machine_is_at_gate(&fixture.machine))
+                n++;
+        ASSERT_EQ(n, 2);
+
+        machine_open_gate(&fixture.machine);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, DISK, "vfio-pci");
+        fixture_stop(&fixture);
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, DISK, "vfio-pci");
+        fixture_done(&fixture);
+}
+
+static void set_file_size_limit(rlim_t limit)
+{
+        struct rlimit rlimit;
+
+        ASSERT_OK(getrlimit(RLIMIT_FSIZE, &rlimit));
+        rlimit.rlim_cur = limit;
+        ASSERT_OK(setrlimit(RLIMIT_FSIZE, &rlimit));
+}
+
+/* /run is full, so that no record can be written: the daemon shows what is so all the same. */
+static void test_no_room_for_records(void)
+{
+        DeviceRecord record = { .state = STATE_STUCK, .reason = REASON_WORKER_TIMEOUT };
+        PciAddress address;
+        Fixture fixture;
+
+        fixture_init(&fixture, TREE, CONFIG);
+        ASSERT_OK(store_prepare(&fixture.machine.host));
+        ASSERT_OK(pci_address_parse(DISK, &address));
+        ASSERT_OK(store_save(&fixture.machine.host, &address,
+                fake_sysfs_inode(fixture.machine.tree, DISK), &record));
+        ASSERT_TRUE(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+        set_file_size_limit(0);
+        fixture_start(&fixture);
+        FIXTURE_RUN_UNTIL(&fixture, manager_view(fixture.manager));
+        set_file_size_limit(RLIM_INFINITY);
+        ASSERT_DEVICE(&fixture, DISK, "failed", "worker-timeout");
+        fixture_done(&fixture);
+}
+
 static void begin_unbinding(Fixture *fixture)
 {
         machine_set_driver(&fixture->machine, DISK, "");
@@ -162,8 +228,10 @@ int main(void)
         test_worker(MANUAL_RELEASED, true, NULL, "", "released");
         test_worker(MANUAL_BOUND, false, NULL, "vfio-pci", "bound");
         test_worker(MANUAL_BOUND, false, "pci-stub", "pci-stub", "bound");
+        test_never_returns();
         test_unbound_by_others("report", "", "drifted");
         test_unbound_by_others("reclaim", "vfio-pci", "bound");
         test_passing();
+        test_no_room_for_records();
         return EXIT_SUCCESS;
 }

@@ -21,7 +21,8 @@ static void set_up(Pair *pair)
         int sockets[2];
 
         stand_set_up(&pair->stand, scenario_find("bind-taken"));
-        pair->job = job_new(&pair->stand.group, NULL);
+        pair->job = job_new(&pair->stand.group, NULL,
+                &(TransactionOptions){ .stage = STAGE_RUNTIME });
         ASSERT_TRUE(pair->job);
         ASSERT_OK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets));
         pair->job->worker.socket = sockets[0];

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "stage/machine.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "core/snapshot.h"
 #include "host/host.h"
@@ -105,6 +107,44 @@ static void test_group_node(void)
         EXPECT(half, "", "ACTION=add", "SUBSYSTEM=vfio", "DEVPATH=/devices/virtual/vfio/99");
 }
 
+/* Bound by us, as /run remembers. */
+static void remember_bound(FakeSysfs *machine, const PciAddress *address)
+{
+        _cleanup_host_ Host host = { .root = -1 };
+        DeviceRecord record = { .state = STATE_BOUND, .target_driver = (char *) "vfio-pci" };
+
+        ASSERT_OK(host_open(machine->root, &host));
+        ASSERT_OK(store_prepare(&host));
+        ASSERT_OK(store_save(&host, address, fake_sysfs_inode(machine, PCI_ADDRESS_TEXT(address)),
+                &record));
+}
+
+/* `udevadm trigger` after the configuration was changed: what is complete stays so, or the service
+ * manager would stop every unit that is bound to dev-vfio-14.device, with its machine running. */
+static void test_complete_group_stays_ready(void)
+{
+        static const char *const configurations[] = {
+                "[Claim gpu]\nMatch=0000:01:00.0\nDriver=pci-stub\n",      /* needs-apply */
+                "[Claim gpu]\nMatch=0000:01:00.0\nCompanions=none\n",      /* refused */
+                "[Claim gpu]\nMatch=0000:01:00.0\n[Claim other]\nMatch=0000:01:00.0\n",
+        };
+        const PciAddress one = { 0, 1, 0, 0 }, two = { 0, 1, 0, 1 };
+
+        for (size_t i = 0; i < ELEMENTSOF(configurations); i++) {
+                _cleanup_fake_sysfs_ FakeSysfs *machine = new_machine("driver=vfio-pci");
+
+                fake_sysfs_write(machine, "etc/vfio-bind.conf", configurations[i]);
+                EXPECT(machine, "SYSTEMD_READY=0\n", "ACTION=change", "SUBSYSTEM=vfio",
+                        "SYNTH_UUID=0", "DEVPATH=/devices/virtual/vfio/14");
+                remember_bound(machine, &one);
+                EXPECT(machine, "SYSTEMD_READY=0\n", "ACTION=change", "SUBSYSTEM=vfio",
+                        "SYNTH_UUID=0", "DEVPATH=/devices/virtual/vfio/14");
+                remember_bound(machine, &two);
+                EXPECT(machine, "", "ACTION=change", "SUBSYSTEM=vfio", "SYNTH_UUID=0",
+                        "DEVPATH=/devices/virtual/vfio/14");
+        }
+}
+
 static void test_unclaimed_function(void)
 {
         _cleanup_fake_sysfs_ FakeSysfs *machine = new_machine("");
@@ -175,6 +215,40 @@ static void test_unknown_account(void)
         ASSERT_CONTAINS(outcome.log.text, "/dev/vfio/14: The account root or kvm is not known");
         ASSERT_EQ(node_of(machine).st_mode & 07777, 0600);
         ASSERT_EQ(node_of(machine).st_gid, 0);
+}
+
+/* The daemon asks the name service as well, and gave it to somebody whom no file knows: a trigger
+ * does not take that back. A node that is new is root's until the daemon has looked. */
+static void test_account_of_the_name_service(void)
+{
+        static const char *const triggered[] = { "ACTION=change", "SUBSYSTEM=vfio",
+                "SYNTH_UUID=0", "DEVPATH=/devices/virtual/vfio/14", NULL };
+        _cleanup_fake_sysfs_ FakeSysfs *machine = new_machine("driver=vfio-pci");
+        _cleanup_(outcome_done) Outcome watched = {}, alone = {};
+        _cleanup_host_ Host host = { .root = -1 };
+        int lock;
+
+        if (!make_node(machine))
+                return;
+        fake_sysfs_write(machine, "etc/passwd", "root:x:0:0::/:/bin/sh\n");
+        fake_sysfs_write(machine, "etc/group", "root:x:0:\n");
+        ASSERT_OK(fchownat(machine->fd, "dev/vfio/14", 4711, 4712, 0));
+        ASSERT_OK(fchmodat(machine->fd, "dev/vfio/14", 0660, 0));
+        ASSERT_OK(host_open(machine->root, &host));
+        ASSERT_OK(store_prepare(&host));
+        lock = watching_begin(&host);
+        ASSERT_TRUE(lock >= 0);
+        send(machine, triggered, &watched);
+        ASSERT_OK(watched.result);
+        ASSERT_EQ(node_of(machine).st_uid, 4711);
+        ASSERT_EQ(node_of(machine).st_mode & 07777, 0660);
+        ASSERT_STREQ(watched.log.text, "");
+
+        close(lock);
+        send(machine, triggered, &alone);
+        ASSERT_OK(alone.result);
+        ASSERT_EQ(node_of(machine).st_uid, 0);
+        ASSERT_EQ(node_of(machine).st_mode & 07777, 0600);
 }
 
 /* The `bind` event ends what was `binding`. */
@@ -360,9 +434,11 @@ static void test_vanished(void)
 int main(void)
 {
         test_group_node();
+        test_complete_group_stays_ready();
         test_unclaimed_function();
         test_owner();
         test_unknown_account();
+        test_account_of_the_name_service();
         test_bound_function();
         test_change_is_no_hotplug();
         test_virtual_function();
