@@ -285,7 +285,7 @@ static const char *initramfs_remedy(const char *state)
                 : "";
 }
 
-static int print_machine(const Model *model, const Terminal *terminal)
+static int print_machine(const Model *model, bool is_saved, const Terminal *terminal)
 {
         Fields fields = { .terminal = terminal, .file = stdout, .width = 13 };
         const char *const *text = (const char *const *) model->text;
@@ -300,7 +300,7 @@ static int print_machine(const Model *model, const Terminal *terminal)
                         model->settled ? ", settled" : "",
                         text[MANAGER_VERSION] ? ", version " : "", text[MANAGER_VERSION] ?: "");
         else
-                fields_add(&fields, "Daemon", "not asked", STYLE_NONE);
+                fields_add(&fields, "Daemon", is_saved ? "not asked" : "does not run", STYLE_NONE);
         fields_add(&fields, "IOMMU", text[MANAGER_IOMMU], STYLE_NONE);
         fields_add(&fields, "Interrupts",
                 streq_null(text[MANAGER_INTERRUPT_REMAPPING], "yes") ? "remapped"
@@ -345,7 +345,7 @@ static ExitCode show_machine(const Source *source, const Options *options)
         if (options->json != JSON_OFF)
                 r = print_machine_json(source->model, options->json == JSON_PRETTY);
         else
-                r = print_machine(source->model, &terminal);
+                r = print_machine(source->model, options->root, &terminal);
         if (r >= 0)
                 r = source_print_legend(source, options);
         if (r >= 0)

@@ -410,6 +410,11 @@ static void test_without_daemon(void)
         ASSERT_EQ(run.code, 1);
         ASSERT_STREQ(run.out, "");
         ASSERT_CONTAINS(run.err, "vfio-bindd does not run. Start it with \"systemctl enable");
+
+        /* on whatever machine this is */
+        _cleanup_ctl_run_ CtlRun status = CTL_RUN(&(CtlRunOptions){}, "status");
+
+        ASSERT_CONTAINS(status.out, "       Daemon: does not run\n");
 }
 
 /* An output that is full is no success. */
