@@ -265,6 +265,12 @@ static Reason why_not_yet(const Planning *planning, const Device *device)
         return planning->request->awaits_drivers ? REASON_DEFERRED_TO_NEXT_STAGE : REASON_NONE;
 }
 
+static int explain_awaited(MemberPlan *member)
+{
+        return format_string(&member->text, "udev is still loading the host's drivers; %s is "
+                "looked at again when that is over", PCI_ADDRESS_TEXT(&member->device->address));
+}
+
 /* *ret_waits: the member keeps the whole group waiting. */
 static int decide_member(const Planning *planning, MemberPlan *member,
         const ClaimSettings *settings, bool *ret_waits)
@@ -296,6 +302,8 @@ static int decide_member(const Planning *planning, MemberPlan *member,
 
                         *ret_waits = reason != REASON_NONE;
                         set_pending(member, reason);
+                        if (reason == REASON_DEFERRED_TO_NEXT_STAGE)
+                                return explain_awaited(member);
                 }
         }
 
