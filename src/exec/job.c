@@ -343,8 +343,10 @@ static void save_stuck(const Operations *operations, const Device *device, const
         device_record_free(previous);
 }
 
-/* When the worker comes back, it ends where it is: what it had to do is taken up from the intent,
- * which it may not have come to write. */
+/* When a worker that was killed comes back, it ends where it is, and so may one that goes on
+ * without us (its own deadline, udevd's cleaning up): what it had to do is taken up from the
+ * intent, which it may not have come to write. One that is too many finds nothing left to be
+ * done. */
 static void begin_intent(const Job *job, const Operations *operations)
 {
         _cleanup_free_ char *text = NULL;
@@ -391,8 +393,7 @@ void job_give_up(Job *job, const Operations *operations, bool killed)
                 seconds, find_culprit(job, member));
         if (device)
                 save_stuck(operations, device, job->report.text);
-        if (killed)
-                begin_intent(job, operations);
+        begin_intent(job, operations);
 }
 
 void job_abandon(Job *job)

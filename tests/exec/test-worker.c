@@ -303,6 +303,35 @@ static void test_finishes_alone(void)
         bench_tear_down(&bench);
 }
 
+static bool is_load_module(const Operation *operation)
+{
+        return operation->type == OPERATION_LOAD_MODULE;
+}
+
+/* Given up by a parent without time (the udev helper), then ended by its own deadline, or by udevd,
+ * before it came to write its intent: what it was to do is known all the same. */
+static void test_given_up_before_its_intent(void)
+{
+        Bench bench = {};
+        Report *report = NULL;
+
+        bench_set_up(&bench, "bind-taken", USEC_PER_SEC / 2);
+        bench.shared->is_special = is_load_module;
+        bench.shared->perform = block;
+        ASSERT_OK(executor_add(bench.executor, &bench.plan));
+        ASSERT_OK(executor_dispatch(bench.executor));
+        ASSERT_OK(sem_wait(&bench.shared->begun));
+        ASSERT_OK(executor_run(bench.executor, USEC_PER_SEC / 20, &report));
+        ASSERT_EQ(report->groups[0].state, STATE_STUCK);
+        report_free(report);
+        bench.executor = executor_free(bench.executor);
+        ASSERT_EQ(waitpid(bench.shared->worker, NULL, 0), bench.shared->worker);
+        ASSERT_EQ(fake_kernel_function(bench.stand.kernel, "0000:01:00.0")->record.state,
+                STATE_STUCK);
+        ASSERT_TRUE(bench.stand.kernel->has_intent[14]);
+        bench_tear_down(&bench);
+}
+
 /* Without a parent the worker ends by its own deadline. */
 static void test_own_deadline(void)
 {
@@ -340,6 +369,7 @@ int main(int argc, char **argv)
         test_process();
         test_kept_descriptor();
         test_finishes_alone();
+        test_given_up_before_its_intent();
         test_own_deadline();
 
         ASSERT_EQ(count_descriptors(), n_open);

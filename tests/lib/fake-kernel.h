@@ -11,7 +11,7 @@
 
 #define FAKE_FUNCTIONS_MAX  16
 #define FAKE_DRIVERS_MAX    16
-#define FAKE_GROUPS_MAX     64
+#define FAKE_GROUPS_MAX     256
 #define FAKE_INJECTIONS_MAX 4
 #define FAKE_NAME_MAX       64
 
