@@ -384,7 +384,8 @@ void applies_group_done(Manager *manager, int64_t request, const GroupReport *re
         }
 }
 
-/* What is taken up again when its worker has ended may take as long once more: the answer is known. */
+/* What is taken up again when its worker has ended may take as long once more: the answer is
+ * known. */
 static bool is_stuck(const ApplyCall *call)
 {
         for (size_t i = 0; i < call->n_outcomes; i++)

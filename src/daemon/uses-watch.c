@@ -78,7 +78,9 @@ static bool concerns_us(const struct nlmsghdr *header)
         }
 }
 
-/* Empties the queue. Returns whether there was something for us; what was lost may have been. */
+/* Empties the queue. Returns whether there was something for us; what was lost may have been. What
+ * others than the kernel send is dropped. (NLMSG_NEXT may take off more than is left, hence the
+ * sign of what is left.) */
 static bool receive(int fd)
 {
         union {
@@ -88,14 +90,19 @@ static bool receive(int fd)
         bool found = false;
 
         for (;;) {
-                ssize_t n = recv(fd, &buffer, sizeof(buffer), MSG_DONTWAIT);
-                size_t left;
+                struct sockaddr_nl sender = {};
+                socklen_t size = sizeof(sender);
+                ssize_t n = recvfrom(fd, &buffer, sizeof(buffer), MSG_DONTWAIT,
+                        (struct sockaddr *) &sender, &size);
+                int left;
 
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
                         return found || errno == ENOBUFS;
-                left = (size_t) n;
+                if (sender.nl_pid != 0)
+                        continue;
+                left = (int) n;
                 for (const struct nlmsghdr *header = &buffer.header; NLMSG_OK(header, left);
                      header = NLMSG_NEXT(header, left))
                         found = found || concerns_us(header);

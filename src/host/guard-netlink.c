@@ -161,7 +161,7 @@ static int take_address(Question *question, struct nlmsghdr *message)
 /* 1: the answer is complete, 2: but was changed meanwhile. */
 static int take_messages(Question *question, size_t size, TakeMessage take)
 {
-        uint32_t length = (uint32_t) size;
+        int length = (int) size; /* NLMSG_NEXT may take off more than is left */
         bool is_interrupted = false;
 
         for (struct nlmsghdr *message = (void *) question->buffer; NLMSG_OK(message, length);
@@ -202,10 +202,13 @@ static int dump(Question *question, int fd, uint16_t type, unsigned char family,
         if (send(fd, &request, request.header.nlmsg_len, 0) < 0)
                 return -errno;
         for (unsigned n = 0; n < RECEIVES_MAX; n++) {
-                ssize_t size = recv(fd, question->buffer, sizeof(question->buffer), MSG_TRUNC);
+                struct sockaddr_nl sender = {};
+                socklen_t sender_size = sizeof(sender);
+                ssize_t size = recvfrom(fd, question->buffer, sizeof(question->buffer), MSG_TRUNC,
+                        (struct sockaddr *) &sender, &sender_size);
 
-                if (size < 0 && errno == EINTR)
-                        continue;
+                if ((size < 0 && errno == EINTR) || (size >= 0 && sender.nl_pid != 0))
+                        continue; /* who administers the network may send, too */
                 if (size < 0)
                         return -errno;
                 if ((size_t) size > sizeof(question->buffer))

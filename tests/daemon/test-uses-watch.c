@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -32,6 +33,25 @@ static void set_address(unsigned last)
         ASSERT_OK(ioctl(fd, SIOCSIFADDR, &request));
 }
 
+/* Whoever may administer this name space may send to any socket in it: what is not the kernel's is
+ * not read, whatever lengths it claims. */
+static void send_nonsense(void)
+{
+        static union {
+                struct nlmsghdr header;
+                char data[8191];
+        } message;
+        struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_pid = (uint32_t) getpid() };
+        _cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+        ASSERT_TRUE(fd >= 0);
+        message.header.nlmsg_len = sizeof(message.data);
+        message.header.nlmsg_type = RTM_NEWADDR;
+        if (sendto(fd, message.data, sizeof(message.data), 0, (struct sockaddr *) &address,
+                    sizeof(address)) < 0)
+                puts("messages of others cannot be sent here: not tested");
+}
+
 static unsigned run_for(sd_event *event, uint64_t usec)
 {
         uint64_t end = now_monotonic() + usec;
@@ -51,6 +71,10 @@ int main(void)
                 TEST_SKIP("no network name space of our own");
         ASSERT_TRUE(sd_event_new(&event) >= 0);
         ASSERT_OK(uses_watch_new(event, on_uses, NULL, &watch));
+
+        send_nonsense();
+        ASSERT_TRUE(run_for(event, 1500 * USEC_PER_MSEC) <= 1);
+        ASSERT_EQ(n_told, 0);
 
         /* many at once are one, after a second; while it waits nothing wakes anybody */
         set_address(1);
