@@ -210,6 +210,21 @@ def check_shell(path, shell, complete):
             problems.append(f'{shell}: {line!r} is completed by {answer}, not {words}')
 
 
+def check_file_names(path):
+    """What stands in the name of a file is not executed, and blanks do not cut it."""
+    folder_of_files = pathlib.Path(path, 'files')
+    folder_of_files.mkdir()
+    for name in ('x$(cd;touch pwned)', 'y`cd;touch pwned`', 'z b.conf'):
+        (folder_of_files / name).touch()
+        lines = [f'vfio-bindctl {line}{folder_of_files}/{name[0]}' for line in (
+            'check ', 'import libvirt ', 'plan --config=', 'check --as=', 'snapshot --output=')]
+        for line, answer in zip(lines, complete_bash(path, lines), strict=True):
+            if not ' '.join(answer).endswith(f'/{name}'):
+                problems.append(f'bash: {line!r} is completed by {answer}, not {name!r}')
+    if pathlib.Path(path, 'pwned').exists():
+        problems.append('bash executed the name of a file')
+
+
 def main():
     check_words()
     with tempfile.TemporaryDirectory() as path:
@@ -221,6 +236,7 @@ def main():
             stub.chmod(0o755)
             pathlib.Path(path, 'inventory.yml').touch()
             check_shell(path, 'bash', complete_bash)
+            check_file_names(path)
             check_shell(path, 'zsh', complete_zsh)
             check_shell(path, 'fish', complete_fish)
             check_descriptions(path)
