@@ -12,11 +12,18 @@
 #include "host/scan.h"
 #include "log/log.h"
 
-/* Then /sys and /proc, if they are there, are those of the machine that makes an image. */
+/* PROC_PID_INIT_INO of the kernel: the inode of the first PID namespace. */
+#define FIRST_PID_NAMESPACE 0xEFFFFFFCU
+
+/* In a chroot or container /sys and /proc, if they are there, are those of the machine that makes
+ * an image. */
 static bool is_chroot(const Host *host)
 {
-        struct stat ours, theirs;
+        struct stat ours, theirs, namespace;
 
+        if (host->is_live && stat("/proc/self/ns/pid", &namespace) == 0 &&
+            namespace.st_ino != FIRST_PID_NAMESPACE)
+                return true;
         if (!host->is_live || stat("/", &ours) < 0 || stat("/proc/1/root", &theirs) < 0)
                 return false;
         return ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino;
@@ -72,8 +79,8 @@ int record_run(const char *root, const char *output)
         if (r >= 0)
                 r = run(&host, output);
         if (r == -EXDEV)
-                log_error("This is a chroot: what its host needs is for itself to tell. Nothing is "
-                          "written.");
+                log_error("This is a chroot or container: what its host needs is for itself to "
+                          "tell. Nothing is written.");
         else if (r == -ENODEV)
                 log_error("There are no PCI functions in /sys. Nothing is written.");
         else if (r < 0)

@@ -193,6 +193,13 @@ def check_functions(machine: Machine, shell: list[str]) -> None:
     (machine.state / 'host-devices').write_text('record')
     result = call(f'vfio_bindd_put_record {image}')
     require(record.exists() and not result.stderr, f'{name}: the record is not copied')
+    # A container that does not say that it is one, with a PID 1 in the same root.
+    if os.geteuid() == 0:
+        (machine.root / 'no-pci').mkdir()
+        result = machine.run('unshare', '--pid', '--fork', '--mount-proc', *shell, '-c',
+                             f'. {functions}; vfio_bindd_is_host')
+        require(result.returncode == 1, f'{name}: a container counts as the host')
+        (machine.root / 'no-pci').rmdir()
     # On the host itself it is made anew, whatever the old one says; or the old one counts on.
     on_host = 'vfio_bindd_is_host() { return 0; }; '
     machine.helper('[ "$1" = record ] && echo new > "${2#--output=}"')
@@ -274,6 +281,9 @@ def check_rebuild(machine: Machine) -> None:
         result = machine.run('/bin/sh', script, env={'PATH': str(programs)})
         require((result.returncode == 0) == bool(program) and result.stdout.strip() == expected,
                 f'rebuild-initramfs: {result.stdout!r}, not {expected!r}')
+        # Nothing of ours is in this machine's HOOKS.
+        require(('HOOKS' in result.stderr) == (program == 'mkinitcpio'),
+                f'rebuild-initramfs with {program} says {result.stderr!r}')
     require(machine.run('/bin/sh', script, '-k').returncode == 2, 'rebuild-initramfs: arguments')
 
 
