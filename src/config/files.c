@@ -286,6 +286,16 @@ static int open_file(int root_fd, const char *path, const ConfigLoadOptions *opt
         return open_below(root_fd, path, flags);
 }
 
+/* Does the file that stands for the path stand there already? Then it is no draft. */
+static bool is_in_place(int root_fd, const char *path, const struct stat *status)
+{
+        _cleanup_close_ int fd = open_below(root_fd, path, O_PATH);
+        struct stat there;
+
+        return fd >= 0 && fstat(fd, &there) == 0 && there.st_dev == status->st_dev &&
+               there.st_ino == status->st_ino;
+}
+
 int config_file_read(int root_fd, const char *path, const ConfigLoadOptions *options, char **ret,
         size_t *ret_length, char problem[static FILE_PROBLEM_MAX])
 {
@@ -304,7 +314,7 @@ int config_file_read(int root_fd, const char *path, const ConfigLoadOptions *opt
         }
         if (!S_ISREG(status.st_mode))
                 return complain(problem, "refused: it is no regular file");
-        if (options->check_owner && !is_replaced) {
+        if (options->check_owner && (!is_replaced || is_in_place(root_fd, path, &status))) {
                 int r = check_owner(&status, problem);
                 if (r < 0)
                         return r;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "config/files.h"
@@ -12,8 +14,29 @@
 
 #define MAIN_FILE "/etc/vfio-bind.conf"
 
+/* Where the file stands, below the root, with its directory freed of "..", links and the like; a
+ * link in the file's own place stays what it is. */
+static bool find_place(const char *file, const char *root, char place[static PATH_MAX])
+{
+        const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
+        char directory[PATH_MAX], real[PATH_MAX], real_root[PATH_MAX];
+        const char *below = real;
+
+        if (snprintf(directory, sizeof(directory), "%.*s", (int) (name - file), file) >=
+                    (int) sizeof(directory) ||
+            !realpath(*directory ? directory : ".", real))
+                return false;
+        if (root) {
+                if (!realpath(root, real_root))
+                        return false;
+                below = startswith(real, streq(real_root, "/") ? "" : real_root);
+        }
+        return below && snprintf(place, PATH_MAX, "%s/%s", below, name) < PATH_MAX &&
+                config_path_is_candidate(place);
+}
+
 /* In the place of which file: what --as= says, else where it is already, else the main file. */
-static const char *place_of(const Options *options)
+static const char *place_of(const Options *options, char place[static PATH_MAX])
 {
         const char *file = options->arguments[0];
 
@@ -21,7 +44,9 @@ static const char *place_of(const Options *options)
                 return NULL;
         if (options->as)
                 return options->as;
-        return config_path_is_candidate(file) ? file : MAIN_FILE;
+        if (config_path_is_candidate(file))
+                return file;
+        return find_place(file, options->root, place) ? place : MAIN_FILE;
 }
 
 static void say(const Diagnostic *diagnostic)
@@ -112,7 +137,8 @@ static ExitCode result(const Config *config, const DiagnosticList *warnings, boo
 
 static int run(const Options *options)
 {
-        MachineOptions look = { .root = options->root, .replace_path = place_of(options),
+        char place[PATH_MAX];
+        MachineOptions look = { .root = options->root, .replace_path = place_of(options, place),
                                 .replace_file = options->arguments[0] };
         _cleanup_machine_ Machine *machine = NULL;
         DiagnosticList warnings = {};

@@ -275,6 +275,13 @@ static void test_replacement(void)
         put("etc/vfio-bind.conf", "[Claim old]\nMatch=01:00.0\n");
         put("etc/vfio-bind.conf.d/1.conf", "[Claim new]\nDriver=auto\n");
         check(&options, "claim new Driver=auto: 01:00.0\n", "");
+        if (options.check_owner) { /* the file itself is no draft */
+                snprintf(file, sizeof(file), "%s/etc/vfio-bind.conf", root_path);
+                ASSERT_OK(fchmodat(root, "etc/vfio-bind.conf", 0666, 0));
+                _cleanup_config_ Config *config = load(&options);
+                ASSERT_TRUE(config->incomplete);
+                snprintf(file, sizeof(file), "%s/%s", root_path, name);
+        }
         ASSERT_OK(unlinkat(root, "etc/vfio-bind.conf", 0));
         check(&options, "claim new Driver=auto: 01:00.0\n", ""); /* need not be there */
 

@@ -93,6 +93,13 @@ static void test_check_places(void)
                 "--as= says in whose place FILE stands");
         expect(CTL_RUN(&options, "check", f.root, "/nonexistent/file"), 2, NULL,
                 "/nonexistent/file: error: cannot be read: No such file or directory;");
+        /* in its own place, whatever it is called by */
+        fake_sysfs_write(f.fake, "etc/vfio-bind.conf.d/50-x.conf", SECOND);
+        (void) snprintf(f.file, sizeof(f.file), "%s/etc/../etc//vfio-bind.conf.d/50-x.conf",
+                f.fake->root);
+        expect(CTL_RUN(&options, "check", f.root, f.file), 0,
+                "2 claims, 0 errors, 0 warnings.\n", NULL);
+        fake_sysfs_remove(f.fake, "etc/vfio-bind.conf.d");
         /* two files that do not go together */
         file = write_file(&f, "[Claim other]\nMatch=0000:01:00.0 expect=f00d:0010\n");
         expect(CTL_RUN(&options, "check", f.root, "--strict",
