@@ -12,8 +12,10 @@
 #include "ctl/machine-internal.h"
 #include "ctl/tar.h"
 #include "ctl/verbs.h"
+#include "host/accounts.h"
 #include "host/guard.h"
 #include "host/record-text.h"
+#include "util/buffer.h"
 #include "util/io.h"
 
 /* Saves what a scan reads. Most files are copied; what cannot be copied, or whose reading could
@@ -237,7 +239,9 @@ static void save_module(Saving *saving, const char *name)
 
 static void save_kernel(Saving *saving)
 {
-        static const char *const files[] = { "proc/cmdline", "proc/interrupts",
+        static const char *const files[] = { "proc/cmdline", "proc/interrupts", "proc/cpuinfo",
+                "sys/module/vfio/parameters/enable_unsafe_noiommu_mode",
+                "sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts",
                 "var/lib/vfio-bindd/host-devices" };
         const char *release = saving->machine->snapshot->kernel_release;
         _cleanup_free_ char *directory = release ? join(saving, "lib/modules", release) : NULL;
@@ -252,6 +256,81 @@ static void save_kernel(Saving *saving)
         for (char **table = tables; table && *table; table++)
                 if (startswith(*table, "modules."))
                         copy_file_of(saving, directory, *table);
+}
+
+/* That the firmware has such a table says enough. */
+static void save_tables(Saving *saving)
+{
+        static const char *const tables[] = { "sys/firmware/acpi/tables/DMAR",
+                "sys/firmware/acpi/tables/IVRS" };
+
+        for (size_t i = 0; saving->error >= 0 && i < ELEMENTSOF(tables); i++)
+                if (faccessat(saving->root, tables[i], F_OK, 0) == 0)
+                        tar_add_text(&saving->tar, tables[i], "");
+}
+
+/* Is it enabled, or masked? */
+static void save_switch(Saving *saving)
+{
+        static const char *const directories[] = { "etc/systemd/system", "run/systemd/system" };
+        static const char unit[] = "vfio-bindd-early.service";
+        char target[PATH_MAX];
+
+        for (size_t i = 0; i < ELEMENTSOF(directories); i++) {
+                if (copy_link(saving, directories[i], unit, target) == 0)
+                        copy_file_of(saving, directories[i], unit);
+                (void) copy_link(saving, directories[i],
+                        "sysinit.target.wants/vfio-bindd-early.service", target);
+        }
+}
+
+/* Of all accounts those alone that own nodes. A name that is a number, or unknown, has no line. */
+static void save_accounts(Saving *saving)
+{
+        const Config *config = saving->machine->config;
+        const Host *host = &saving->machine->host;
+        _cleanup_free_ char *users = NULL, *groups = NULL;
+        Buffer user_lines = {}, group_lines = {};
+
+        for (size_t i = 0; saving->error >= 0 && i < config->n_claims; i++) {
+                const ClaimSettings *settings = &config->claims[i].settings;
+                uid_t uid;
+                gid_t gid;
+
+                if (account_find_user(host, settings->node_user, host->is_live, &uid) >= 0)
+                        buffer_printf(&user_lines, "%s:x:%u:%u::/:/bin/false\n",
+                                settings->node_user, (unsigned) uid, (unsigned) uid);
+                if (account_find_group(host, settings->node_group, host->is_live, &gid) >= 0)
+                        buffer_printf(&group_lines, "%s:x:%u:\n", settings->node_group,
+                                (unsigned) gid);
+        }
+        if (buffer_finish(&user_lines, &users) < 0 || buffer_finish(&group_lines, &groups) < 0)
+                saving->error = -ENOMEM;
+        if (saving->error < 0) {
+                buffer_done(&group_lines);
+                return;
+        }
+        tar_add_text(&saving->tar, "etc/passwd", users);
+        tar_add_text(&saving->tar, "etc/group", groups);
+}
+
+/* What else binds, or limits who uses devices. */
+static void save_other_tools(Saving *saving)
+{
+        static const char *const directories[] = { "etc/driverctl.d", "etc/modprobe.d",
+                "run/modprobe.d", "usr/local/lib/modprobe.d", "usr/lib/modprobe.d",
+                "etc/security/limits.d", "etc/udev/rules.d" };
+
+        for (size_t i = 0; i < ELEMENTSOF(directories); i++) {
+                _cleanup_string_list_ char **names = NULL;
+
+                if (saving->error < 0 || host_list_directory(saving->root, directories[i],
+                                                 NAMES_MAX, &names) < 0)
+                        continue;
+                for (char **name = names; name && *name; name++)
+                        copy_file_of(saving, directories[i], *name);
+        }
+        copy_file(saving, "etc/security/limits.conf");
 }
 
 static void add_record(Saving *saving, const char *directory, const PciAddress *address,
@@ -307,6 +386,10 @@ static int save(const Machine *machine, FILE *file)
         save_each(&saving, "sys/kernel/iommu_groups", "", save_group);
         save_each(&saving, "sys/module", "", save_module);
         save_kernel(&saving);
+        save_tables(&saving);
+        save_switch(&saving);
+        save_accounts(&saving);
+        save_other_tools(&saving);
         for (char **path = machine->config->files; path && *path; path++)
                 copy_file(&saving, *path + strspn(*path, "/"));
         save_uses(&saving);
@@ -365,8 +448,9 @@ const Verb verb_snapshot = {
                 "groups and drivers, what the host uses, the configuration, the state. Unpacked,\n"
                 "\"vfio-bindctl --root=DIR\" shows and plans as on this machine, for a look from\n"
                 "elsewhere or a report of an error. Run it as root: what others may not read is\n"
-                "left out. It holds names of files, interfaces and processes, and serial\n"
-                "numbers of this machine.\n"
+                "left out. It holds names of files, interfaces and processes, serial numbers\n"
+                "of this machine, and modprobe.d. What libvirt, memory maps and boot loaders\n"
+                "are told is not in it: doctor and import are silent about that.\n"
                 "\n"
                 "Options:\n"
                 "  -o, --output=FILE       Where to; without it, to standard output\n",

@@ -17,6 +17,14 @@ static const char machine[] =
         "file proc/net/route Iface\\tDestination\n"
         "file proc/net/ipv6_route\n"
         "file proc/cmdline quiet vfio_bindd.skip=off\n"
+        "file proc/cpuinfo GenuineIntel\n"
+        "file etc/passwd root:x:0:0::/root:/bin/sh\\nalice:x:1000:1000::/home/alice:/bin/sh\n"
+        "file etc/group root:x:0:\\nkvm:x:104:\n"
+        "file etc/modprobe.d/a.conf softdep nouveau pre: vfio-pci\n"
+        "file etc/udev/rules.d/a.rules ATTR{driver_override}=\"vfio-pci\"\n"
+        "file etc/security/limits.conf alice - memlock unlimited\n"
+        "link etc/systemd/system/sysinit.target.wants/vfio-bindd-early.service "
+        "usr/lib/systemd/system/vfio-bindd-early.service\n"
         "file proc/self/mountinfo 29 1 259:0 / /srv rw - ext4 /dev/nvme0n1 rw\n"
         "0000:00:1c.0 id=f00d:7ab8 class=060400 bridge driver=pcieport group=5\n"
         "0000:00:1d.0 id=f00d:7ab9 class=060400 bridge driver=pcieport group=6\n"
@@ -33,7 +41,7 @@ static const char machine[] =
         "block nvme0n1 259:0 @0000:03:00.0/nvme/nvme0/nvme0n1\n";
 
 static const char config[] =
-        "[Claim gpu]\nMatch=physical-slot=7 expect-serial=0011223344556677\n"
+        "[Claim gpu]\nMatch=physical-slot=7 expect-serial=0011223344556677\nNodeUser=alice\n"
         "[Claim disk]\nMatch=0000:03:00.0\n"
         "[Claim network]\nMatch=pf=ens1 vf=0\n"
         "[Claim off]\nMatch=0000:07:00.0\n";
@@ -77,6 +85,7 @@ static void compare(const char *root, const char *saved)
                 { "status", "06:02.0", "--json=short" },
                 { "explain", "03:00.0" },
                 { "check" },
+                { "doctor" },
                 { "suggest", "x", "01:00.0", "06:02.0" },
         };
 
