@@ -8,7 +8,15 @@ typedef enum Platform {
         PLATFORM_OTHER,
         PLATFORM_INTEL,
         PLATFORM_AMD,
+        PLATFORM_GUEST, /* a virtual machine without a virtual IOMMU */
 } Platform;
+
+/* The firmware says by these tables that there is an IOMMU and that it is switched on. */
+static bool has_table(const Doctor *doctor)
+{
+        return tree_exists(&doctor->host, "/sys/firmware/acpi/tables/DMAR") ||
+                tree_exists(&doctor->host, "/sys/firmware/acpi/tables/IVRS");
+}
 
 static Platform find_platform(const Doctor *doctor)
 {
@@ -16,6 +24,9 @@ static Platform find_platform(const Doctor *doctor)
 
         if (tree_read(&doctor->host, "/proc/cpuinfo", &text) < 0)
                 return PLATFORM_OTHER;
+        /* a flag of x86; a guest sees the vendor of its host's processor */
+        if (strstr(text, " hypervisor") && !has_table(doctor))
+                return PLATFORM_GUEST;
         if (strstr(text, "GenuineIntel"))
                 return PLATFORM_INTEL;
         return strstr(text, "AuthenticAMD") || strstr(text, "HygonGenuine") ? PLATFORM_AMD
@@ -33,13 +44,6 @@ static const char *find_off_word(const Doctor *doctor)
         return NULL;
 }
 
-/* The firmware says by these tables that there is an IOMMU and that it is switched on. */
-static bool has_table(const Doctor *doctor)
-{
-        return tree_exists(&doctor->host, "/sys/firmware/acpi/tables/DMAR") ||
-                tree_exists(&doctor->host, "/sys/firmware/acpi/tables/IVRS");
-}
-
 static int add_remedy(Doctor *doctor)
 {
         Platform platform = find_platform(doctor);
@@ -48,6 +52,12 @@ static int add_remedy(Doctor *doctor)
         if (word)
                 return doctor_remedy(doctor,
                         "Take \"%s\" off the kernel command line and reboot.", word);
+        if (platform == PLATFORM_GUEST)
+                return doctor_remedy(doctor,
+                        "This is a virtual machine: it needs a virtual IOMMU from its host "
+                        "(libvirt: <iommu model='intel'> with intremap='on'; QEMU: -device "
+                        "intel-iommu,intremap=on), and then intel_iommu=on on the kernel command "
+                        "line, if the IOMMU is Intel's.");
         if (platform == PLATFORM_INTEL && has_table(doctor))
                 return doctor_remedy(doctor,
                         "The firmware has it switched on, the kernel does not use it: add "

@@ -94,6 +94,8 @@ static int examine_driverctl(Doctor *doctor)
 /* A claimed function that the module would take, NULL: none. */
 static const Device *find_user_of(const Doctor *doctor, const char *module)
 {
+        if (module_is_framebuffer(module))
+                return NULL;
         for (size_t i = 0; i < doctor->snapshot->n_devices; i++) {
                 const Device *device = &doctor->snapshot->devices[i];
 

@@ -28,12 +28,21 @@ static void print_address(const PciAddress *address, const char *type, FILE *fil
                 type, address->domain, address->bus, address->device, address->function);
 }
 
+/* XML allows no "--" within a comment, and a claim's name may have it. */
+static void print_claim(const char *name, FILE *file)
+{
+        fputs("<!-- claim ", file);
+        for (; *name; name++)
+                fprintf(file, "%c%s", *name, *name == '-' && name[1] == '-' ? " " : "");
+        fputs(" -->\n", file);
+}
+
 /* managed='no': libvirt neither takes the function nor gives it back. */
 static void print_host_device(const ModelDevice *device, FILE *file)
 {
-        fprintf(file, "<!-- claim %s -->\n"
-                      "<hostdev mode='subsystem' type='pci' managed='no'>\n"
-                      "  <source>\n", device->claim);
+        print_claim(device->claim, file);
+        fputs("<hostdev mode='subsystem' type='pci' managed='no'>\n"
+              "  <source>\n", file);
         print_address(&device->address, "", file);
         fputs("  </source>\n</hostdev>\n", file);
 }

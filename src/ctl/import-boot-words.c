@@ -89,6 +89,17 @@ static int add_last(char ***last, const char *command)
         return string_list_contains(*last, command) ? 0 : string_list_append(last, command);
 }
 
+/* Debian and its like; Arch, Gentoo and the like; Fedora and SUSE. */
+static const char *grub_command(const Host *host)
+{
+        if (tree_exists(host, "/usr/sbin/update-grub"))
+                return "update-grub";
+        if (tree_exists(host, "/usr/bin/grub-mkconfig") ||
+            tree_exists(host, "/usr/sbin/grub-mkconfig"))
+                return "grub-mkconfig -o /boot/grub/grub.cfg";
+        return "grub2-mkconfig -o /boot/grub2/grub.cfg";
+}
+
 static int remove_from_grub(Import *import, const char *word, const char *pattern, char ***last)
 {
         _cleanup_free_ char *path = NULL, *quoted = NULL;
@@ -101,14 +112,38 @@ static int remove_from_grub(Import *import, const char *word, const char *patter
                 r = import_add_command(import, "sed -i 's/ *%s//' %s", pattern, quoted);
         if (r < 0)
                 return r;
-        return add_last(last, tree_exists(import->host, "/usr/sbin/update-grub")
-                        ? "update-grub"
-                        : "grub2-mkconfig -o /boot/grub2/grub.cfg");
+        return add_last(last, grub_command(import->host));
+}
+
+static bool has_presets(const Host *host)
+{
+        _cleanup_string_list_ char **names = NULL;
+
+        return tree_list(host, "/etc/mkinitcpio.d", ".preset", &names) >= 0 && names;
+}
+
+/* /etc/kernel/cmdline: who puts it into boot entries? What makes an initramfs does it besides
+ * where that is Debian's or makes unified images; kernel-install(8) has "add-all" since systemd
+ * 256. */
+static int remove_from_entries(Import *import, const char *pattern, char ***last)
+{
+        int r;
+
+        r = import_add_command(import, "sed -i 's/ *%s//' /etc/kernel/cmdline", pattern);
+        if (r < 0)
+                return r;
+        if (tree_exists(import->host, "/usr/sbin/proxmox-boot-tool"))
+                return add_last(last, "proxmox-boot-tool refresh");
+        if (!tree_exists(import->host, "/usr/sbin/update-initramfs") && !has_presets(import->host))
+                return add_last(last, "kernel-install add-all");
+        import->is_in_initramfs = true;
+        return 0;
 }
 
 static int remove_word(Import *import, const char *word, char ***last)
 {
         _cleanup_free_ char *pattern = NULL;
+        bool is_entry;
         int r;
 
         if (strchr(word, '\'') || find_unprintable(word))
@@ -120,13 +155,16 @@ static int remove_word(Import *import, const char *word, char ***last)
         r = make_pattern(word, &pattern);
         if (r < 0)
                 return r;
-        if (file_contains(import->host, "/etc/kernel/cmdline", word)) {
-                r = import_add_command(import, "sed -i 's/ *%s//' /etc/kernel/cmdline", pattern);
-                return r < 0 ? r : add_last(last, "kernel-install add-all");
-        }
-        r = remove_from_grub(import, word, pattern, last);
+        /* A file of a boot loader that is not in use has it perhaps, too. */
+        is_entry = file_contains(import->host, "/etc/kernel/cmdline", word);
+        if (is_entry)
+                r = remove_from_entries(import, pattern, last);
+        if (r >= 0)
+                r = remove_from_grub(import, word, pattern, last);
         if (r != -ENOENT)
                 return r;
+        if (is_entry)
+                return 0;
         return import_add_command(import,
                 "# by hand: take %s off the kernel command line in the boot loader", word);
 }

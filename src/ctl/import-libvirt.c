@@ -66,6 +66,11 @@ static int add_unmanage(Import *import, const LibvirtObject *object)
         _cleanup_free_ char *name = NULL;
         int r;
 
+        /* no name that libvirt takes, and none for a file or for a line of a script */
+        if (strchr("-.", *object->name) || strchr(object->name, '/') ||
+            find_unprintable(object->name))
+                return import_note(import, "%s \"%s\": by hand, write managed='no' there.",
+                        object->is_network ? "network" : "domain", object->name);
         r = shell_quote(object->name, &name);
         if (r < 0)
                 return r;

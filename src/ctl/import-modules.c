@@ -7,18 +7,39 @@
 #include "util/buffer.h"
 #include "util/strings.h"
 
+static bool is_driver_of(const Device *device, const char *module)
+{
+        for (char **name = device->host_drivers.list; name && *name; name++)
+                if (module_name_equal(*name, module))
+                        return true;
+        return false;
+}
+
+/* Keeps the module from a function that the host has with another driver: nouveau from a card on
+ * nvidia. That is another reason for a blacklist. */
+static bool has_other_driver(const Device *device, const char *module)
+{
+        return device->driver && !module_name_equal(device->driver, module) &&
+                !driver_is_vfio(device->driver);
+}
+
 bool import_is_host_driver(const Import *import, const char *module)
 {
+        bool is_listed = false;
+
+        if (module_is_framebuffer(module))
+                return false;
         for (size_t i = 0; i < import->snapshot->n_devices; i++) {
                 const Device *device = &import->snapshot->devices[i];
 
-                if (!import_lists(import, &device->address))
+                if (!is_driver_of(device, module))
                         continue;
-                for (char **name = device->host_drivers.list; name && *name; name++)
-                        if (module_name_equal(*name, module))
-                                return true;
+                if (import_lists(import, &device->address))
+                        is_listed = true;
+                else if (has_other_driver(device, module))
+                        return false;
         }
-        return false;
+        return is_listed;
 }
 
 /* One file of modprobe.d, and what of it goes. */
@@ -39,13 +60,18 @@ static void file_done(File *file)
 /* A file of a package is masked by one of its name, if nothing else is in it. */
 static int mask(File *file, const char *script)
 {
-        const char *name = strrchr(file->path, '/') + 1;
+        _cleanup_free_ char *target = NULL, *quoted = NULL;
+        int r;
 
+        r = format_string(&target, "/etc/modprobe.d/%s", strrchr(file->path, '/') + 1);
+        if (r >= 0)
+                r = shell_quote(file->n_kept == 0 ? target : file->path, &quoted);
+        if (r < 0)
+                return r;
         if (file->n_kept == 0)
-                return import_add_command(file->import, "ln -s /dev/null /etc/modprobe.d/%s", name);
+                return import_add_command(file->import, "ln -s /dev/null %s", quoted);
         return import_add_command(file->import,
-                "# by hand: copy %s to /etc/modprobe.d, and there: sed -i '%s'", file->path,
-                script);
+                "# by hand: copy %s to /etc/modprobe.d, and there: sed -i '%s'", quoted, script);
 }
 
 static int flush(File *file)

@@ -133,6 +133,9 @@ static int add_line(OneDeployList *list, const char *file, unsigned number, Bloc
                 return refuse(file, number, "is indented otherwise than its entry");
         if (!yaml->key)
                 return refuse(file, number, "has no key");
+        /* Taken literally it would fit nothing, and what it excludes would be claimed. */
+        if (yaml->value && (strstr(yaml->value, "{{") || strstr(yaml->value, "{%")))
+                return refuse(file, number, "has a template; write out what it gives for the host");
         r = read_key(&list->items[list->n_items - 1], yaml->key, yaml->value);
         if (r == -ENOENT)
                 return refuse(file, number, "has a key that pci_devices does not know");

@@ -56,6 +56,7 @@ static const OneDeployEntry *decide(const Import *import, const OneDeployList *l
         const Device *device)
 {
         const OneDeployEntry *by_ids = NULL, *by_address = NULL;
+        bool excluded = false;
 
         for (size_t i = 0; i < list->n_items; i++) {
                 OneDeployEntry *entry = &list->items[i];
@@ -64,13 +65,13 @@ static const OneDeployEntry *decide(const Import *import, const OneDeployList *l
                         continue;
                 entry->fits = true;
                 if (entry->excluded)
-                        return NULL;
-                if (entry->address)
+                        excluded = true;
+                else if (entry->address)
                         by_address = entry;
                 else
                         by_ids = entry;
         }
-        return by_address ?: by_ids;
+        return excluded ? NULL : by_address ?: by_ids;
 }
 
 static int add_physical_function(Import *import, const OneDeployEntry *entry,

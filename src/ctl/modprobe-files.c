@@ -23,6 +23,13 @@ bool module_name_equal(const char *a, const char *b)
         return *a == *b;
 }
 
+bool module_is_framebuffer(const char *name)
+{
+        size_t n = strlen(name);
+
+        return n > 2 && streq(name + n - 2, "fb");
+}
+
 static int split(char *text, char ***ret)
 {
         _cleanup_string_list_ char **words = NULL;

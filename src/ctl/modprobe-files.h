@@ -22,6 +22,9 @@ int modprobe_for_each_line(const Host *host, ModprobeLineHandler handler, void *
 
 /* Module names are alike but for "-" and "_". */
 bool module_name_equal(const char *a, const char *b);
+/* nvidiafb and the like, which fit all cards of their makers: distributions blacklist them, lest
+ * they fight with the drivers that are meant. */
+bool module_is_framebuffer(const char *name);
 
 /* The words of /proc/cmdline without quotes, at most 1,024; *ret NULL: none. */
 int kernel_command_line_words(const Host *host, char ***ret) _must_check_;

@@ -30,10 +30,33 @@ bool export_has_claim(const Export *export, const ModelDevice *device)
                 string_list_contains(export->claims, device->claim);
 }
 
-bool export_has(const Export *export, const ModelDevice *device)
+static bool is_bound(const Export *export, const ModelDevice *device)
 {
         return export_has_claim(export, device) &&
                 streq_null(device->text[DEVICE_STATE], state_to_string(STATE_BOUND));
+}
+
+/* pci-stub holds what nobody is to use. */
+static bool is_held(const ModelDevice *device)
+{
+        return streq_null(device->text[DEVICE_DRIVER], "pci-stub");
+}
+
+bool export_has(const Export *export, const ModelDevice *device)
+{
+        return is_bound(export, device) && !is_held(device);
+}
+
+static void complain_held(const Export *export)
+{
+        for (size_t i = 0; i < export->model->n_devices; i++) {
+                const ModelDevice *device = &export->model->devices[i];
+
+                if (is_bound(export, device) && is_held(device))
+                        complain("%s is left out: it is on pci-stub, which hands it to nobody; see "
+                                 "Driver= of claim %s.",
+                                PCI_ADDRESS_TEXT(&device->address), device->claim);
+        }
 }
 
 bool device_has_class(const ModelDevice *device, const char *digits)
@@ -80,6 +103,8 @@ static int run(const Options *options)
         for (char *const *claim = export.claims; *claim; claim++)
                 if (!check_claim(source.model, *claim))
                         return EXIT_CODE_ABSENT;
+        if (!tools[tool].wants_all)
+                complain_held(&export);
         if (!tools[tool].wants_all && is_empty(&export)) {
                 complain("There is nothing to export: no device of %s is bound. \"vfio-bindctl "
                          "list\" tells why.", *export.claims ? "these claims" : "any claim");

@@ -92,15 +92,16 @@ static int format_match(const Snapshot *snapshot, const Device *device, char **r
 /* "# 0000:01:00.0 NVIDIA GA104, group 14, on nouveau now" */
 static int print_comment(const Device *device, const char *what)
 {
-        _cleanup_free_ char *name = NULL;
+        _cleanup_free_ char *name = NULL, *driver = NULL;
 
         name = text_printable(device->device_name.text ?: "", false);
-        if (!name)
+        driver = text_printable(device->driver ?: "without a driver", false);
+        if (!name || !driver)
                 return -ENOMEM;
         printf("# %s%s%s%s, ", what, PCI_ADDRESS_TEXT(&device->address), *name ? " " : "", name);
         if (device->group >= 0)
                 printf("group %" PRIi64 ", ", device->group);
-        printf("%s now\n", device->driver ?: "without a driver");
+        printf("%s now\n", driver);
         return 0;
 }
 
