@@ -28,16 +28,23 @@ static int group_lock = -1;
 /* Addresses are given away again: what was planned for one card is not done to the next. */
 static int check_instance(const Host *host, const Operation *operation)
 {
-        char path[64];
-        struct stat status;
+        return operation->inode == 0 ? 0 : binding_check_instance(host, &operation->address,
+                                                   operation->inode);
+}
 
-        if (operation->inode == 0)
-                return 0;
-        (void) snprintf(path, sizeof(path), "sys/bus/pci/devices/%s",
-                PCI_ADDRESS_TEXT(&operation->address));
-        if (fstatat(host->root, path, &status, 0) < 0)
-                return errno == ENOENT ? -ENODEV : -errno;
-        return status.st_ino == operation->inode ? 0 : -ENODEV;
+/* Done by what is in the function's own directory, and so to that instance or to none. */
+static bool is_on_directory(OperationType type)
+{
+        switch (type) {
+        case OPERATION_READ_DRIVER:
+        case OPERATION_READ_OVERRIDE:
+        case OPERATION_WRITE_OVERRIDE:
+        case OPERATION_READ_POWER_CONTROL:
+        case OPERATION_WRITE_POWER_CONTROL:
+                return true;
+        default:
+                return false;
+        }
 }
 
 static bool driver_exists(const Host *host, const char *name)
@@ -293,21 +300,22 @@ static int link_node(const Host *host, const Operation *operation, bool use_name
         return r < 0 ? r : k;
 }
 
+static void unlock_group(void)
+{
+        binding_drop_directory();
+        close_descriptor(&group_lock);
+        group_lock = -1;
+}
+
 static int lock_group(const Host *host, int64_t group)
 {
         int fd = store_lock_group(host, group, true);
 
         if (fd < 0)
                 return fd;
-        close_descriptor(&group_lock);
+        unlock_group();
         group_lock = fd;
         return 0;
-}
-
-static void unlock_group(void)
-{
-        close_descriptor(&group_lock);
-        group_lock = -1;
 }
 
 static int perform_on_group(const Host *host, const Operation *operation, bool use_name_service)
@@ -405,10 +413,32 @@ static int perform_on_function(const Host *host, const Operation *operation, cha
         }
 }
 
-static int perform(const Host *host, const Operation *operation, bool use_name_service, char **ret)
+static int perform_on_instance(const Host *host, const Operation *operation, bool use_name_service,
+        char **ret)
 {
+        bool is_kept = group_lock >= 0 && operation->inode != 0;
         int r;
 
+        r = is_kept ? binding_keep_directory(host, &operation->address, operation->inode)
+                    : check_instance(host, operation);
+        if (r < 0)
+                return r;
+        if (is_kept && is_on_directory(operation->type)) {
+                r = perform_on_function(host, operation, ret);
+                if (r == -ENOENT && check_instance(host, operation) == -ENODEV)
+                        r = -ENODEV;
+                return r;
+        }
+        r = is_kept ? check_instance(host, operation) : 0;
+        if (r < 0)
+                return r;
+        if (operation->type == OPERATION_LINK_NODE)
+                return link_node(host, operation, use_name_service);
+        return perform_on_function(host, operation, ret);
+}
+
+static int perform(const Host *host, const Operation *operation, bool use_name_service, char **ret)
+{
         switch (operation->type) {
         case OPERATION_LOCK_GROUP:
         case OPERATION_UNLOCK_GROUP:
@@ -425,12 +455,7 @@ static int perform(const Host *host, const Operation *operation, bool use_name_s
         case OPERATION_REMOVE_RECORD:
                 return perform_on_record(host, operation);
         default:
-                r = check_instance(host, operation);
-                if (r < 0)
-                        return r;
-                if (operation->type == OPERATION_LINK_NODE)
-                        return link_node(host, operation, use_name_service);
-                return perform_on_function(host, operation, ret);
+                return perform_on_instance(host, operation, use_name_service, ret);
         }
 }
 

@@ -7,6 +7,16 @@
 /* The sysfs primitives. Each may block for as long as a driver pleases: workers only. Each returns
  * 0 or the kernel's errno; -EINVAL for names that cannot be a file's. */
 
+/* -ENODEV: the function is gone, or another one stands at its address. */
+int binding_check_instance(const Host *host, const PciAddress *address, uint64_t inode)
+        _must_check_;
+/* What is asked of this instance from here on is looked up below a descriptor of its directory, in
+ * place of the one that was kept before. In the directory of one that is gone nothing is found: who
+ * gets -ENOENT then asks binding_check_instance(). The host must outlive it. Returns as above. */
+int binding_keep_directory(const Host *host, const PciAddress *address, uint64_t inode)
+        _must_check_;
+void binding_drop_directory(void);
+
 /* Texts belong to the caller. NULL: no driver link; -ENODEV: no such function. */
 int binding_read_driver(const Host *host, const PciAddress *address, char **ret) _must_check_;
 /* NULL: none, which the kernel writes as "(null)". -ENOENT: this kernel has no override. */

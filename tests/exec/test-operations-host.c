@@ -143,6 +143,61 @@ static void test_other_instance(void)
         tear_down(&stand);
 }
 
+static int perform_on_the_group(const Stand *stand, OperationType type)
+{
+        Operation operation = { .type = type, .number = 14 };
+
+        return stand->operations.perform(stand->operations.userdata, &operation, NULL);
+}
+
+static void expect_file(const Stand *stand, const char *path, const char *wanted)
+{
+        _cleanup_free_ char *got = fake_sysfs_read(stand->fake, path);
+
+        ASSERT_STREQ(got, wanted);
+}
+
+/* … nor if the card is changed while its group is being worked on. */
+static void test_changed_meanwhile(void)
+{
+        static const OperationType types[] = { OPERATION_READ_DRIVER, OPERATION_READ_OVERRIDE,
+                OPERATION_WRITE_OVERRIDE, OPERATION_READ_POWER_CONTROL,
+                OPERATION_WRITE_POWER_CONTROL, OPERATION_UNBIND, OPERATION_BIND, OPERATION_PROBE,
+                OPERATION_GUARD, OPERATION_LINK_NODE };
+        _cleanup_free_ char *override = NULL;
+        Stand stand = {};
+
+        set_up(&stand);
+        ASSERT_OK(format_string(&override, "%s/driver_override", stand.directory));
+        ASSERT_OK(perform_on_the_group(&stand, OPERATION_LOCK_GROUP));
+        expect_read(&stand, OPERATION_READ_DRIVER, "nouveau");
+        expect_write(&stand, OPERATION_WRITE_OVERRIDE, "vfio-pci", override, "vfio-pci");
+        expect_write(&stand, OPERATION_BIND, "vfio-pci", "sys/bus/pci/drivers/vfio-pci/bind", GPU);
+
+        fake_sysfs_remove(stand.fake, stand.directory);
+        /* its inode is not given to the next one in this file system */
+        fake_sysfs_write(stand.fake, "occupies-the-inode", "");
+        fake_sysfs_add(stand.fake, "0000:01:00.0 id=10de:2482 class=030000 group=14 "
+                "driver=nouveau vfio-dev=3\n");
+        ASSERT_TRUE(fake_sysfs_inode(stand.fake, GPU) != stand.inode);
+        fake_sysfs_write(stand.fake, override, "untouched");
+        fake_sysfs_write(stand.fake, "sys/bus/pci/drivers/vfio-pci/bind", "untouched");
+        for (size_t i = 0; i < ELEMENTSOF(types); i++) {
+                _cleanup_free_ char *text = NULL;
+
+                ASSERT_EQ(perform(&stand, types[i], "vfio-pci", &text), -ENODEV);
+        }
+        ASSERT_OK(perform_on_the_group(&stand, OPERATION_UNLOCK_GROUP));
+        for (size_t i = 0; i < ELEMENTSOF(types); i++) {
+                _cleanup_free_ char *text = NULL;
+
+                ASSERT_EQ(perform(&stand, types[i], "vfio-pci", &text), -ENODEV);
+        }
+        expect_file(&stand, override, "untouched");
+        expect_file(&stand, "sys/bus/pci/drivers/vfio-pci/bind", "untouched");
+        tear_down(&stand);
+}
+
 static void test_gone(void)
 {
         _cleanup_free_ char *text = NULL;
@@ -338,6 +393,7 @@ int main(void)
         test_attributes();
         test_physical_function();
         test_other_instance();
+        test_changed_meanwhile();
         test_gone();
         test_module_that_is_there();
         test_open_group();

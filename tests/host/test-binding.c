@@ -16,8 +16,53 @@ static void assert_file(FakeSysfs *fake, const char *path, const char *content)
 
 #define GPU "sys/devices/pci0000:01/0000:01:00.0"
 
+static void test_kept_directory(void)
+{
+        _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
+        _cleanup_host_ Host host = {.root = -1};
+        char *text = NULL;
+
+        fake_sysfs_add(fake, "0000:01:00.0 driver=nouveau\n0000:02:00.0 driver=nvme\n");
+        ASSERT_OK(host_open(fake->root, &host));
+        const PciAddress drive = {.bus = 2};
+        uint64_t inode = fake_sysfs_inode(fake, "0000:01:00.0");
+
+        ASSERT_EQ(binding_keep_directory(&host, &gpu, inode + 1000), -ENODEV);
+        ASSERT_EQ(binding_keep_directory(&host, &nobody, inode), -ENODEV);
+        ASSERT_EQ(binding_check_instance(&host, &nobody, inode), -ENODEV);
+        ASSERT_OK(binding_check_instance(&host, &gpu, inode));
+        ASSERT_OK(binding_keep_directory(&host, &gpu, inode));
+        ASSERT_OK(binding_keep_directory(&host, &gpu, inode));
+        ASSERT_OK(binding_check_instance(&host, &gpu, inode));
+        ASSERT_EQ(binding_check_instance(&host, &gpu, inode + 1000), -ENODEV);
+        ASSERT_OK(binding_write_override(&host, &gpu, "vfio-pci"));
+        assert_file(fake, GPU "/driver_override", "vfio-pci");
+        /* the other one is not looked for in there */
+        ASSERT_OK(binding_read_driver(&host, &drive, &text));
+        ASSERT_STREQ(text, "nvme");
+        free(text);
+
+        /* another card in the slot: nothing is found of the one before, nor done to this one */
+        fake_sysfs_remove(fake, GPU);
+        ASSERT_EQ(binding_read_driver(&host, &gpu, &text), -ENODEV);
+        fake_sysfs_add(fake, "0000:01:00.0 driver=nvidia\n");
+        fake_sysfs_write(fake, GPU "/driver_override", "untouched");
+        ASSERT_EQ(binding_write_override(&host, &gpu, "vfio-pci"), -ENOENT);
+        ASSERT_EQ(binding_read_override(&host, &gpu, &text), -ENOENT);
+        assert_file(fake, GPU "/driver_override", "untouched");
+        if (fake_sysfs_inode(fake, "0000:01:00.0") != inode)
+                ASSERT_EQ(binding_check_instance(&host, &gpu, inode), -ENODEV);
+
+        binding_drop_directory();
+        ASSERT_OK(binding_read_driver(&host, &gpu, &text));
+        ASSERT_STREQ(text, "nvidia");
+        free(text);
+}
+
 int main(void)
 {
+        test_kept_directory();
+
         _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
         _cleanup_host_ Host host = {.root = -1};
         char *text = NULL;
