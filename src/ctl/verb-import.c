@@ -64,8 +64,8 @@ static int print(Import *import, const Options *options)
         if (r < 0)
                 return r;
         if (import->commands && !options->quiet)
-                fputs("# Run \"systemctl enable --now vfio-bindd\" with the new configuration. When "
-                      "it works after\n# a reboot, remove the old one:\n", stderr);
+                fputs("# Run \"systemctl enable --now vfio-bindd\" with the new configuration. "
+                      "When it works after\n# a reboot, remove the old one:\n", stderr);
         for (char **command = import->commands; command && *command; command++)
                 fprintf(stderr, "%s\n", *command);
         return 0;
