@@ -106,7 +106,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
         service_reloading(manager_view(manager));
         r = manager_reload(manager);
         if (r < 0 && r != -EBADMSG) /* errors in the files are logged one by one */
-                log_error("Cannot reload, everything stays as it was: %s", strerror(-r));
+                log_error("Cannot reload: %s", strerror(-r));
         service_reloaded(manager_view(manager));
         return 0;
 }

@@ -250,7 +250,9 @@ int manager_reload(Manager *manager)
         attempts_forget(manager);
         manager->accounts_asked.n_items = 0;
         r = manager_reconcile(manager);
-        if (r < 0)
+        if (r < 0) {
+                manager_wake(manager); /* it is in force all the same */
                 return r;
+        }
         return manager->config->config->diagnostics.n_errors > 0 ? -EBADMSG : 0;
 }

@@ -74,7 +74,8 @@ View *manager_view(Manager *manager); /* borrowed; NULL before the first scan */
 
 /* Reads the configuration again; with errors the claims concerned keep their last good version.
  * Never unbinds. Returns 0; -EBADMSG if there are errors (the rest is in force all the same, and
- * the next view names them); or another negative errno, and everything stays as it was. */
+ * the next view names them); or another negative errno: everything stays as it was, or what was
+ * read is in force and shown as soon as the machine can be looked at. */
 int manager_reload(Manager *manager);
 
 /* One outcome per object that the request touched, for the reply of Apply and Bind. */

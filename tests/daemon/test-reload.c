@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
-
+#include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon/fixture.h"
 #include "daemon/service.h"
@@ -162,6 +163,26 @@ static void test_reload_before_work_begins(void)
         fixture_done(&fixture);
 }
 
+/* The machine cannot be read at that moment: the new configuration is looked at when it can. */
+static void test_reload_is_made_up_for(void)
+{
+        Fixture fixture;
+        int root;
+
+        start(&fixture, "[Claim one]\nMatch=01:00.0\n");
+        root = fixture.machine.host.root;
+        machine_configure(&fixture.machine, "[Claim two]\nMatch=02:00.0\n");
+        ASSERT_OK(renameat(root, "sys/bus/pci/devices", root, "sys/bus/pci/hidden"));
+        ASSERT_OK(symlinkat("devices", root, "sys/bus/pci/devices")); /* ELOOP */
+        ASSERT_TRUE(manager_reload(fixture.manager) < 0);
+        ASSERT_OK(unlinkat(root, "sys/bus/pci/devices", 0));
+        ASSERT_OK(renameat(root, "sys/bus/pci/hidden", root, "sys/bus/pci/devices"));
+        FIXTURE_RUN_UNTIL(&fixture, fixture_claim_state(&fixture, "two"));
+        fixture_settle(&fixture);
+        ASSERT_DEVICE(&fixture, TWO, "bound", "");
+        fixture_done(&fixture);
+}
+
 static void assert_status(Fixture *fixture, const char *wanted)
 {
         _cleanup_free_ char *status = NULL;
@@ -201,6 +222,7 @@ int main(void)
         test_reload_tries_again();
         test_another_driver_waits();
         test_reload_before_work_begins();
+        test_reload_is_made_up_for();
         test_status();
         return EXIT_SUCCESS;
 }
