@@ -142,10 +142,11 @@ static int on_name(sd_bus_message *reply, void *userdata, _unused_ sd_bus_error 
         Bus *bus = userdata;
         uint32_t answer;
 
+        /* its policy may not have been read yet after we were installed */
         if (failure) {
-                log_error("The bus does not let us have the name " BUS_NAME ": %s",
+                log_error("The bus does not let us have the name " BUS_NAME ", trying again: %s",
                         failure->message ? failure->message : failure->name);
-                return 0;
+                return bus_start(bus);
         }
         bus->backoff = 0;
         /* 1 = primary owner, 4 = already owner; else we are in the queue behind somebody */

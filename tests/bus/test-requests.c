@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "bus/bus.h"
@@ -544,6 +546,57 @@ static void test_bus_comes_and_goes(void)
         fixture_done(&f);
 }
 
+static void write_policy(const char *path, const char *own)
+{
+        FILE *file = fopen(path, "we");
+
+        ASSERT_TRUE(file);
+        fprintf(file, "<busconfig><policy context=\"default\"><%s own=\"" BUS_NAME "\"/>"
+                      "</policy></busconfig>\n", own);
+        ASSERT_OK(fclose(file));
+}
+
+static int on_owner_changed(sd_bus_message *message, void *userdata, _unused_ sd_bus_error *error)
+{
+        const char *name, *old, *new;
+
+        ASSERT_TRUE(sd_bus_message_read(message, "sss", &name, &old, &new) >= 0);
+        *(bool *) userdata = *name == ':' && !*new;
+        return 0;
+}
+
+static bool is_true(void *userdata)
+{
+        return *(bool *) userdata;
+}
+
+/* Installed and started before the bus has read its policy: the name is asked for again. */
+static void test_name_refused(void)
+{
+        char path[] = "/tmp/policy-XXXXXX";
+        bool has_gone = false;
+        Fixture f = {};
+
+        close(mkstemp(path));
+        write_policy(path, "deny");
+        message_bus_init(&f.message_bus, path);
+        message_bus_start(&f.message_bus);
+        ASSERT_TRUE(sd_event_new(&f.event) >= 0);
+        f.client = message_bus_client(&f.message_bus, f.event);
+        ASSERT_TRUE(sd_bus_match_signal(f.client, NULL, "org.freedesktop.DBus", NULL,
+                            "org.freedesktop.DBus", "NameOwnerChanged", on_owner_changed,
+                            &has_gone) >= 0);
+        fake_manager_init(&f.manager, f.event);
+        fake_manager_publish(&f.manager, fake_view_new(config, machine));
+        bus_init(&f, getuid(), 0);
+        test_run_until(f.event, is_true, &has_gone); /* refused, and comes again */
+        write_policy(path, "allow");
+        ASSERT_OK(kill(f.message_bus.process, SIGHUP));
+        message_bus_wait_for_name(f.event, f.client, BUS_NAME, true);
+        ASSERT_OK(unlink(path));
+        fixture_done(&f);
+}
+
 int main(int argc, char **argv)
 {
         ASSERT_EQ(argc, 2);
@@ -560,5 +613,6 @@ int main(int argc, char **argv)
         test_outcomes();
         test_holders();
         test_bus_comes_and_goes();
+        test_name_refused();
         return 0;
 }
