@@ -14,7 +14,7 @@
 
 static void wait_for_end(Bench *bench, pid_t pid)
 {
-        uint64_t end = now_monotonic() + 10 * USEC_PER_SEC;
+        uint64_t end = now_monotonic() + 60 * USEC_PER_SEC;
 
         while (lives(pid)) {
                 struct pollfd poll_fd = { .fd = executor_get_fd(bench->executor),

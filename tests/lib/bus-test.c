@@ -7,7 +7,7 @@
 #include "lib/test.h"
 #include "util/io.h"
 
-#define DEADLINE_USEC (10 * USEC_PER_SEC)
+#define DEADLINE_USEC (60 * USEC_PER_SEC)
 
 sd_bus_message *test_call_new(sd_bus *client, const char *destination, const char *path,
         const char *interface, const char *member, const char *types, ...)

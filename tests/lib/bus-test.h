@@ -34,7 +34,7 @@ void test_cancel(TestReply *reply);
 /* All of the above. */
 sd_bus_message *test_call(sd_event *event, sd_bus *client, sd_bus_message *call);
 
-/* Runs the loop until condition(userdata) holds; aborts after ten seconds. */
+/* Runs the loop until condition(userdata) holds; aborts after a minute. */
 void test_run_until(sd_event *event, bool (*condition)(void *userdata), void *userdata);
 
 /* Both fail the test if the reply is of the other kind. */

@@ -103,7 +103,7 @@ sd_bus *message_bus_client(const MessageBus *bus, sd_event *event)
 
 void message_bus_wait_for_name(sd_event *event, sd_bus *client, const char *name, bool owned)
 {
-        uint64_t deadline = now_monotonic() + 10 * USEC_PER_SEC;
+        uint64_t deadline = now_monotonic() + 60 * USEC_PER_SEC;
         int has_owner = !owned;
 
         while (has_owner != owned) {
