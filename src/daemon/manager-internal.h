@@ -128,6 +128,7 @@ struct Manager {
         Watcher *watcher;
         UsesWatch *uses_watch;
         HostNeeds *needs; /* host-needs.c; NULL: a saved tree */
+        uint64_t coming_until_usec; /* CLOCK_MONOTONIC: virtual-functions.c */
         int watching; /* tells the helper that the watcher is ours; -1: not told */
         sd_event_source *wake_deferred, *wake_timer; /* reconcile.c */
         uint64_t next_scan_usec;                     /* not before: a scan took long */
@@ -276,9 +277,11 @@ bool work_has_physical_functions(const Manager *manager);
 bool work_is_open(const Manager *manager, int64_t request);
 void works_free(Manager *manager);
 
-/* virtual-functions.c: the kernel has just made virtual functions of this PF, perhaps: starts the
- * work that is due for them. */
-int virtual_functions_bind(Manager *manager, const PciAddress *address) _must_check_;
+/* virtual-functions.c: the kernel has made this virtual function, or all of this PF: then the work
+ * that is due for them is started. */
+int virtual_functions_changed(Manager *manager, const PciAddress *address) _must_check_;
+/* The kernel is making virtual functions: what is seen of the machine now is out of date soon. */
+bool virtual_functions_are_coming(const Manager *manager);
 /* Tells the helper that this daemon completes virtual functions, or that it does not. */
 void virtual_functions_watch(Manager *manager);
 

@@ -33,7 +33,7 @@ void manager_handle_event(void *userdata, const WatcherEvent *event)
         int r;
 
         if (event->is_kernel) {
-                r = virtual_functions_bind(manager, &event->address);
+                r = virtual_functions_changed(manager, &event->address);
                 if (r < 0)
                         log_warning("Cannot look at virtual functions of %s at once, ignoring: %s",
                                 PCI_ADDRESS_TEXT(&event->address), strerror(-r));

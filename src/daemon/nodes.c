@@ -274,7 +274,11 @@ static int on_inotify(sd_event_source *source, const struct inotify_event *event
 
         manager->nodes_source = sd_event_source_disable_unref(manager->nodes_source);
         manager->nodes_touched = true;
-        manager_wake(manager);
+        /* Our own workers touch them as well. */
+        if (manager->works)
+                manager_wake_after_events(manager);
+        else
+                manager_wake(manager);
         return 0;
 }
 

@@ -21,6 +21,7 @@
 #define WAKE_LATEST_USEC    (500 * USEC_PER_MSEC)
 #define WAKE_LATEST_BUSY_USEC (2 * USEC_PER_SEC)
 #define EVENTS_QUIET_USEC   (50 * USEC_PER_MSEC)
+#define WORK_QUIET_USEC     (300 * USEC_PER_MSEC)
 #define SCAN_DISTANCE       4
 #define RETRY_USEC          (5 * USEC_PER_SEC)
 #define WAKE_ACCURACY_USEC  (10 * USEC_PER_MSEC)
@@ -278,12 +279,19 @@ static uint64_t later(uint64_t a, uint64_t b)
 }
 
 /* While groups are being worked on there is more to see with every one, and the last of them asks
- * for a look at once. */
-static uint64_t latest(const Manager *manager)
+ * for a look at once. While VFs are being made, their end is waited for. */
+static uint64_t after_events(const Manager *manager, uint64_t now)
 {
-        bool is_busy = manager->executor && !executor_is_idle(manager->executor);
+        uint64_t quiet = now + EVENTS_QUIET_USEC, latest = WAKE_LATEST_USEC;
 
-        return is_busy ? WAKE_LATEST_BUSY_USEC : WAKE_LATEST_USEC;
+        if (virtual_functions_are_coming(manager))
+                return later(manager->next_scan_usec,
+                        manager->events_since_usec + WAKE_LATEST_BUSY_USEC);
+        if (manager->executor && !executor_is_idle(manager->executor)) {
+                quiet = now + WORK_QUIET_USEC;
+                latest = WAKE_LATEST_BUSY_USEC;
+        }
+        return later(manager->next_scan_usec, earlier(quiet, manager->events_since_usec + latest));
 }
 
 static void arm(Manager *manager, uint64_t now)
@@ -291,9 +299,7 @@ static void arm(Manager *manager, uint64_t now)
         uint64_t at = manager->wake_usec;
 
         if (manager->events_since_usec != USEC_INFINITY)
-                at = earlier(at, later(manager->next_scan_usec,
-                                         earlier(now + EVENTS_QUIET_USEC,
-                                                 manager->events_since_usec + latest(manager))));
+                at = earlier(at, after_events(manager, now));
         (void) sd_event_source_set_time(manager->wake_timer, at);
         (void) sd_event_source_set_enabled(manager->wake_timer, SD_EVENT_ONESHOT);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
 #include <string.h>
 
 #include "daemon/manager-internal.h"
@@ -11,11 +12,14 @@
  * kernel says by a `change` event of the PF that all are there (sriov_enable() in
  * drivers/pci/iov.c), and then they are done together, from a scan of the PF's neighbourhood alone
  * and without waiting for udevd. Everything else is left to the next turn of the loop, which looks
- * at the whole machine. The helper does the same where no daemon says that it watches (the lock of
- * each group keeps the two apart); one that hangs is ended by its watchdog, and the next one finds
- * the functions at its start. */
+ * at the whole machine, and waits while VFs are being made: each has a `change` event of its own
+ * (pci_iov_sysfs_link()), and what is seen then is out of date soon. The helper does the same where
+ * no daemon says that it watches (the lock of each group keeps the two apart); one that hangs is
+ * ended by its watchdog, and the next one finds the functions at its start. */
 
 #define FINISH_USEC (5 * USEC_PER_SEC)
+/* After that long without an event the kernel has made its last one, or given up. */
+#define COMING_USEC (500 * USEC_PER_MSEC)
 
 /* Nothing in it can be in use, or needs the rest of the machine to be decided. */
 static bool is_simple(const GroupPlan *group)
@@ -42,30 +46,53 @@ static void keep_simple_groups(Plan *plan)
         }
 }
 
-static bool is_physical_function(const Manager *manager, const PciAddress *address)
+static const Device *find_physical_function(const Manager *manager, const PciAddress *address)
 {
         const Device *device = manager->view ? snapshot_find(manager->view->snapshot, address)
                                              : NULL;
 
-        return device && device->sriov_total_vfs > 0;
+        return device && device->sriov_total_vfs > 0 ? device : NULL;
 }
 
-int virtual_functions_bind(Manager *manager, const PciAddress *address)
+bool virtual_functions_are_coming(const Manager *manager)
+{
+        return now_monotonic() < manager->coming_until_usec;
+}
+
+/* Whose they are is looked up for the first one alone. */
+static int note_coming(Manager *manager, const PciAddress *address)
+{
+        int r;
+
+        if (!virtual_functions_are_coming(manager)) {
+                const Device *pf;
+                PciAddress of;
+
+                r = scan_find_physical_function(manager->host, address, &of);
+                if (r < 0)
+                        return r == -ENOENT ? 0 : r;
+                pf = find_physical_function(manager, &of);
+                if (!pf || pf->sriov_autoprobe != 0 || !manager_acts_by_itself(manager))
+                        return 0;
+        }
+        manager->coming_until_usec = now_monotonic() + COMING_USEC;
+        return 0;
+}
+
+static int bind_all(Manager *manager, const PciAddress *pf)
 {
         _cleanup_(view_unrefp) View *view = NULL;
         const PlanRequest request = { .stage = STAGE_RUNTIME };
         _cleanup_plan_ Plan *plan = NULL;
         int r;
 
-        if (!is_physical_function(manager, address))
-                return 0;
         manager_read_switch(manager);
         if (!manager_acts_by_itself(manager))
                 return 0;
         r = view_new(manager->config, &view);
         if (r < 0)
                 return r;
-        r = scan_neighbourhood(manager->host, address, config_needed_facts(view->config),
+        r = scan_neighbourhood(manager->host, pf, config_needed_facts(view->config),
                 manager->view->snapshot, &view->snapshot);
         if (r < 0)
                 return r;
@@ -75,7 +102,17 @@ int virtual_functions_bind(Manager *manager, const PciAddress *address)
         keep_simple_groups(plan);
         if (!work_filter(manager, plan, false))
                 return 0;
+        if (manager->watcher)
+                watcher_rest(manager->watcher);
         return work_start(manager, view, TAKE_POINTER(plan), NULL, 0);
+}
+
+int virtual_functions_changed(Manager *manager, const PciAddress *address)
+{
+        if (!find_physical_function(manager, address))
+                return note_coming(manager, address);
+        manager->coming_until_usec = 0;
+        return bind_all(manager, address);
 }
 
 void virtual_functions_watch(Manager *manager)

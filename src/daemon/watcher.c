@@ -20,6 +20,9 @@
 #define BURST_EVENTS        16
 #define BURST_INTERVAL_USEC (500 * USEC_PER_MSEC)
 
+/* udevd's events, which say nothing that is not known, are not read meanwhile. */
+#define REST_USEC (USEC_PER_SEC)
+
 /* What one wakeup takes from the queue at most, so that other sources get their turn. */
 #define EVENTS_PER_WAKEUP 1024
 
@@ -28,7 +31,8 @@ struct Watcher {
         void *userdata;
         struct udev *udev;
         struct udev_monitor *monitor;
-        sd_event_source *source;
+        sd_event_source *source, *rest;
+        bool has_rested; /* since it read last */
         int kernel;
         sd_event_source *kernel_source;
 };
@@ -55,6 +59,7 @@ static int watcher_receive(sd_event_source *source, int fd, uint32_t revents, vo
 {
         Watcher *watcher = userdata;
 
+        watcher->has_rested = false;
         for (unsigned i = 0; i < EVENTS_PER_WAKEUP; i++) {
                 struct udev_device *device;
 
@@ -95,6 +100,40 @@ static int watcher_receive_kernel(sd_event_source *source, int fd, uint32_t reve
 void watcher_drain(Watcher *watcher)
 {
         (void) watcher_receive_kernel(NULL, watcher->kernel, EPOLLIN, watcher);
+}
+
+void watcher_go_on(Watcher *watcher)
+{
+        (void) sd_event_source_set_enabled(watcher->rest, SD_EVENT_OFF);
+        (void) sd_event_source_set_enabled(watcher->source, SD_EVENT_ON);
+}
+
+static int watcher_rested(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        watcher_go_on(userdata);
+        return 0;
+}
+
+void watcher_rest(Watcher *watcher)
+{
+        if (watcher->has_rested ||
+            sd_event_source_set_time_relative(watcher->rest, REST_USEC) < 0 ||
+            sd_event_source_set_enabled(watcher->rest, SD_EVENT_ONESHOT) < 0)
+                return;
+        watcher->has_rested = true;
+        (void) sd_event_source_set_enabled(watcher->source, SD_EVENT_OFF);
+}
+
+static int watcher_prepare_rest(Watcher *watcher, sd_event *event)
+{
+        int r;
+
+        r = sd_event_add_time_relative(event, &watcher->rest, CLOCK_MONOTONIC, 0, 0,
+                watcher_rested, watcher);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(watcher->rest, "udev-monitor-rest");
+        return sd_event_source_set_enabled(watcher->rest, SD_EVENT_OFF);
 }
 
 static int watcher_open(Watcher *watcher)
@@ -157,6 +196,9 @@ int watcher_new(sd_event *event, WatcherHandler handler, void *userdata, Watcher
         r = sd_event_source_set_ratelimit(watcher->source, BURST_INTERVAL_USEC, BURST_EVENTS);
         if (r < 0)
                 return r;
+        r = watcher_prepare_rest(watcher, event);
+        if (r < 0)
+                return r;
         r = watcher_open_kernel(watcher, event);
         if (r < 0)
                 return r;
@@ -169,6 +211,7 @@ Watcher *watcher_free(Watcher *watcher)
         if (!watcher)
                 return NULL;
         sd_event_source_disable_unref(watcher->source);
+        sd_event_source_disable_unref(watcher->rest);
         sd_event_source_disable_unref(watcher->kernel_source);
         close_descriptor(&watcher->kernel);
         udev_monitor_unref(watcher->monitor);

@@ -24,6 +24,10 @@ typedef void (*WatcherHandler)(void *userdata, const WatcherEvent *event);
  * negative errno. */
 int watcher_new(sd_event *event, WatcherHandler handler, void *userdata, Watcher **ret)
         _must_check_;
+/* udevd's events are left where they are for a second at most, or until watcher_go_on(): while many
+ * functions are being bound, each of them costs a wake-up and more than the look at a function. */
+void watcher_rest(Watcher *watcher);
+void watcher_go_on(Watcher *watcher);
 /* Delivers what the kernel has sent by now. */
 void watcher_drain(Watcher *watcher);
 Watcher *watcher_free(Watcher *watcher);

@@ -196,6 +196,18 @@ int work_start(Manager *manager, View *view, Plan *plan, ClaimSettings *settings
         return 0;
 }
 
+/* Of many groups one look is enough, when the last is done. */
+static void wake_after_work(Manager *manager)
+{
+        if (!executor_is_idle(manager->executor) || virtual_functions_are_coming(manager)) {
+                manager_wake_after_events(manager);
+                return;
+        }
+        if (manager->watcher)
+                watcher_go_on(manager->watcher);
+        manager_wake(manager);
+}
+
 static void on_group_done(void *userdata, const GroupReport *report)
 {
         Manager *manager = userdata;
@@ -214,11 +226,7 @@ static void on_group_done(void *userdata, const GroupReport *report)
         attempt_report(manager, &work->plan->groups[i], report);
         applies_group_done(manager, work->request, report);
         nodes_group_done(manager, report);
-        /* of many groups one look is enough, when the last is done */
-        if (executor_is_idle(manager->executor))
-                manager_wake(manager);
-        else
-                manager_wake_after_events(manager);
+        wake_after_work(manager);
 }
 
 static void on_physical_function_done(void *userdata, const PhysicalFunctionReport *report)
@@ -264,7 +272,7 @@ static int on_executor(sd_event_source *source, int fd, uint32_t revents, void *
         }
         if (manager->works && executor_is_idle(manager->executor)) {
                 collect_works(manager);
-                manager_wake(manager);
+                wake_after_work(manager);
         }
         return 0;
 }
@@ -292,6 +300,11 @@ int work_prepare(Manager *manager)
                 return r;
         r = sd_event_add_io(manager->event, &manager->executor_source,
                 executor_get_fd(manager->executor), EPOLLIN, on_executor, manager);
+        if (r < 0)
+                return r;
+        /* What is planned is begun before anything else is looked at. */
+        r = sd_event_source_set_priority(manager->executor_source,
+                SD_EVENT_PRIORITY_IMPORTANT - 1);
         if (r < 0)
                 return r;
         return sd_event_source_set_description(manager->executor_source, "executor");

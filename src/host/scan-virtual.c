@@ -113,3 +113,15 @@ int scan_virtual_functions(Scan *scan)
                         read_virtual_functions_of(scan, &snapshot->devices[i], n_vfs[i]);
         return 0;
 }
+
+int scan_find_physical_function(const Host *host, const PciAddress *address, PciAddress *ret)
+{
+        char path[64], name[64];
+
+        (void) snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/physfn",
+                PCI_ADDRESS_TEXT(address));
+        int r = read_link_name_at(host->root, path, name, sizeof(name));
+        if (r < 0)
+                return r;
+        return scan_parse_address(name, ret) ? 0 : -ENOENT;
+}

@@ -25,6 +25,11 @@ int scan_machine(const Host *host, unsigned facts, const Snapshot *previous, Sna
 int scan_neighbourhood(const Host *host, const PciAddress *address, unsigned facts,
         const Snapshot *previous, Snapshot **ret) _must_check_;
 
+/* Whose virtual function it is. Returns 0, -ENOENT: nobody's, as far as is known yet; another
+ * negative errno. */
+int scan_find_physical_function(const Host *host, const PciAddress *address, PciAddress *ret)
+        _must_check_;
+
 /* The neighbourhood of an IOMMU group's members; empty if there is no such group. */
 int scan_group(const Host *host, int64_t group, unsigned facts, Snapshot **ret) _must_check_;
 

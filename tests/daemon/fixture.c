@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/fixture.h"
 
+#include <sys/epoll.h>
+
 #include "log/log.h"
 #include "util/io.h"
 
 #define PATIENCE_USEC (60 * USEC_PER_SEC)
+
+/* Wakes the loop, for a test that waits for it. */
+static int on_gate(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+        return 0;
+}
 
 void fixture_init(Fixture *fixture, const char *tree, const char *config)
 {
@@ -15,6 +23,8 @@ void fixture_init(Fixture *fixture, const char *tree, const char *config)
         machine_init(&fixture->machine, tree);
         machine_configure(&fixture->machine, config);
         ASSERT_OK(sd_event_new(&fixture->event));
+        ASSERT_TRUE(sd_event_add_io(fixture->event, NULL, fixture->machine.at_gate[0],
+                            EPOLLIN | EPOLLET, on_gate, NULL) >= 0);
 }
 
 static void on_changed(void *userdata, View *old, View *new)

@@ -79,6 +79,65 @@ static void test_new_vfs_are_bound_at_once(void)
         fixture_done(&fixture);
 }
 
+static uint64_t next_look(const Fixture *fixture)
+{
+        uint64_t usec;
+
+        ASSERT_OK(sd_event_source_get_time(fixture->manager->wake_timer, &usec));
+        return usec;
+}
+
+/* While the kernel makes VFs, what would be seen of the machine is out of date soon: the look at
+ * all of it waits. */
+static void test_no_look_while_vfs_are_made(void)
+{
+        Fixture fixture;
+        WatcherEvent vf = { .is_kernel = true }, pf = vf, other = vf;
+
+        fixture_init(&fixture, TREE, "[Claim vfs]\nMatch=pf=06:00.0\n");
+        ASSERT_OK(pci_address_parse(PF, &pf.address));
+        ASSERT_OK(pci_address_parse(VF0, &vf.address));
+        ASSERT_OK(pci_address_parse("0000:00:1c.0", &other.address));
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        fixture_event(&fixture, NULL);
+        ASSERT_TRUE(next_look(&fixture) < fixture.manager->events_since_usec + USEC_PER_SEC);
+        fixture_settle(&fixture);
+
+        fake_sysfs_add(fixture.machine.tree, VFS);
+        manager_handle_event(fixture.manager, &other);
+        ASSERT_TRUE(!virtual_functions_are_coming(fixture.manager));
+        manager_handle_event(fixture.manager, &vf);
+        ASSERT_TRUE(virtual_functions_are_coming(fixture.manager));
+        ASSERT_TRUE(!fixture.manager->works);
+        fixture_event(&fixture, VF0);
+        ASSERT_TRUE(next_look(&fixture) >= fixture.manager->events_since_usec + USEC_PER_SEC);
+
+        manager_handle_event(fixture.manager, &pf);
+        ASSERT_TRUE(!virtual_functions_are_coming(fixture.manager));
+        ASSERT_TRUE(fixture.manager->works);
+        fixture_settle(&fixture);
+        ASSERT_DEVICE(&fixture, VF0, "bound", "");
+        ASSERT_DEVICE(&fixture, VF1, "bound", "");
+        fixture_done(&fixture);
+}
+
+/* What the host's driver gets by itself is none of our business. */
+static void test_vfs_of_others_stop_nothing(void)
+{
+        Fixture fixture;
+        WatcherEvent vf = { .is_kernel = true };
+
+        fixture_init(&fixture, TREE, "");
+        ASSERT_OK(pci_address_parse(VF0, &vf.address));
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        fake_sysfs_add(fixture.machine.tree, VFS);
+        manager_handle_event(fixture.manager, &vf);
+        ASSERT_TRUE(!virtual_functions_are_coming(fixture.manager));
+        fixture_done(&fixture);
+}
+
 /* The helper leaves virtual functions to a daemon that says it watches, so what came until its end
  * is done before it ends. */
 static void test_what_was_left_to_us_is_finished(void)
@@ -174,6 +233,8 @@ int main(void)
         test_autoprobe_is_given_back();
         test_vfs_are_made_and_bound();
         test_new_vfs_are_bound_at_once();
+        test_no_look_while_vfs_are_made();
+        test_vfs_of_others_stop_nothing();
         test_what_was_left_to_us_is_finished();
         test_switched_off_watches_nothing();
         test_failure();

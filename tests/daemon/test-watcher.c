@@ -83,6 +83,21 @@ int main(void)
         ASSERT_EQ(seen.n_added, 1);
         ASSERT_EQ(seen.n_lost, 0);
 
+        /* told to rest, it leaves events where they are: until it is told to go on … */
+        watcher_rest(watcher);
+        umockdev_testbed_uevent(testbed, function, "change");
+        ASSERT_EQ(sd_event_run(event, 0), 0);
+        ASSERT_EQ(seen.n_events, 6);
+        watcher_go_on(watcher);
+        run(event, &seen, 7);
+        /* … or until its time is over, which being told again does not put off */
+        watcher_rest(watcher);
+        umockdev_testbed_uevent(testbed, function, "change");
+        while (seen.n_events < 8) {
+                watcher_rest(watcher);
+                ASSERT_TRUE(sd_event_run(event, 60 * USEC_PER_SEC) > 0);
+        }
+
         g_free(function);
         g_free(group);
         g_free(block);
