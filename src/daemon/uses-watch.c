@@ -94,7 +94,7 @@ static bool receive(int fd)
                 socklen_t size = sizeof(sender);
                 ssize_t n = recvfrom(fd, &buffer, sizeof(buffer), MSG_DONTWAIT,
                         (struct sockaddr *) &sender, &size);
-                int left;
+                int64_t left;
 
                 if (n < 0 && errno == EINTR)
                         continue;
@@ -102,7 +102,7 @@ static bool receive(int fd)
                         return found || errno == ENOBUFS;
                 if (sender.nl_pid != 0)
                         continue;
-                left = (int) n;
+                left = n;
                 for (const struct nlmsghdr *header = &buffer.header; NLMSG_OK(header, left);
                      header = NLMSG_NEXT(header, left))
                         found = found || concerns_us(header);

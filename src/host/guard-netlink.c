@@ -161,7 +161,7 @@ static int take_address(Question *question, struct nlmsghdr *message)
 /* 1: the answer is complete, 2: but was changed meanwhile. */
 static int take_messages(Question *question, size_t size, TakeMessage take)
 {
-        int length = (int) size; /* NLMSG_NEXT may take off more than is left */
+        int64_t length = (int64_t) size; /* NLMSG_NEXT may take off more than is left */
         bool is_interrupted = false;
 
         for (struct nlmsghdr *message = (void *) question->buffer; NLMSG_OK(message, length);
