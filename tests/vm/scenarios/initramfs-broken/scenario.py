@@ -27,4 +27,9 @@ BOOTS = (
     Boot("helper-sleeping", initramfs_files=program("#!/bin/sh\nwhile :; do sleep 100; done\n")),
     Boot("library-missing", initramfs_files={
         "/usr/lib/x86_64-linux-gnu/libinih.so.1": Entry.symlink("gone")}),
+    # There systemd watches over the helper.
+    Boot("dracut-killed", initramfs="dracut-systemd",
+         initramfs_files=program("#!/bin/sh\nkill -KILL $$\n")),
+    Boot("dracut-sleeping", initramfs="dracut-systemd",
+         initramfs_files=program("#!/bin/sh\nwhile :; do sleep 100; done\n")),
 )
