@@ -39,7 +39,12 @@ add_file() {
     [[ $source == /dev/stdin || -f $source ]] || error "file not found: $source"
     install -D -m "${mode:-$(stat -c %a "$source")}" "$source" "$BUILDROOT$target"
 }
-add_binary() { add_file "$@"; }
+add_binary() {
+    case $1 in
+        /*) add_file "$@" ;;
+        *) add_file "$(type -P bash)" "/$1" ;;
+    esac
+}
 add_udev_rule() { add_file "$1" "/usr/lib/udev/rules.d/${1##*/}"; }
 add_symlink() { add_dir "${1%/*}"; ln -sfn "$2" "$BUILDROOT$1"; }
 add_module() {
@@ -74,8 +79,9 @@ class Machine:
             (self.root / 'etc' / name).write_text(f'# {name}\n')
         (self.root / 'etc/vfio-bind.conf.d/masked.conf').symlink_to('/dev/null')
         (self.root / 'rules/10-vfio-bindd.rules').write_text('# rules\n')
-        for name in ('early', 'initrd', 'giveback'):
-            (self.root / f'units/vfio-bindd-{name}.service').write_text('[Unit]\n')
+        for name in ('early.service', 'initrd.service', 'giveback.service', 'giveback.timer',
+                     'root-found.service'):
+            (self.root / f'units/vfio-bindd-{name}').write_text('[Unit]\n')
         (self.root / 'modules/6.1/modules.alias').write_text(
             'alias pci:v*d* nvme\nalias vfio_pci:v000015B3d* mlx5_vfio_pci\n'
             'alias vfio_pci:v*d* vfio_pci\n')
@@ -245,8 +251,11 @@ def check_mkinitcpio(machine: Machine) -> None:
     with_systemd = assemble(machine, 'base systemd vfio-bindd')
     require(with_systemd.keys() == always | {
         'var/lib/vfio-bindd/host-devices', 'units/vfio-bindd-initrd.service',
-        'units/vfio-bindd-giveback.service',
+        'units/vfio-bindd-giveback.service', 'units/vfio-bindd-giveback.timer',
+        'units/vfio-bindd-root-found.service', 'systemctl',
         'units/sysinit.target.wants/vfio-bindd-initrd.service',
+        'units/sysinit.target.wants/vfio-bindd-giveback.timer',
+        'units/initrd-root-device.target.wants/vfio-bindd-root-found.service',
         'units/emergency.target.wants/vfio-bindd-giveback.service'},
         f'mkinitcpio with systemd: {sorted(with_systemd)}')
 
