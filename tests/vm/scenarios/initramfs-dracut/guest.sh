@@ -9,7 +9,7 @@ assert_property() { # ADDRESS NAME VALUE
 wait_booted
 dmesg > /run/rig-dmesg
 assert_no_failed_units
-assert_driver "$TWIN" nvme
+[ "${BOOT#gave-back}" != "$BOOT" ] || assert_driver "$TWIN" nvme
 case "$BOOT" in
     control)
         assert_driver "$DRIVE" nvme
@@ -23,6 +23,14 @@ case "$BOOT" in
         assert_property "$DRIVE" ClaimedStage 's "boot"'
         assert_property "$DRIVE" TakenFrom 's "nvme"'
         check "which initramfs it was is known all the same" test -s /run/vfio-bindd/initramfs
+        ;;
+    gave-back*)
+        check "the root's controller was taken" \
+            grep -q "vfio-bindd-helper.*$ROOT_DISK .*bound to vfio-pci" /run/rig-dmesg
+        check "it was given back" \
+            grep -q "vfio-bindd-helper.*$ROOT_DISK .*given back to nvme" /run/rig-dmesg
+        assert_driver "$ROOT_DISK" nvme
+        assert_property "$ROOT_DISK" State 's "gave-back"'
         ;;
     *)
         for address in "$DRIVE" "$NICS_0" "$NICS_1"; do
