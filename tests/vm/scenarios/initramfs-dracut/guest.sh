@@ -25,10 +25,12 @@ case "$BOOT" in
         check "which initramfs it was is known all the same" test -s /run/vfio-bindd/initramfs
         ;;
     gave-back*)
+        # Where systemd runs, its journal has it rather than the kernel's log, which goes there too.
+        journalctl -b > /run/rig-journal
         check "the root's controller was taken" \
-            grep -q "vfio-bindd-helper.*$ROOT_DISK .*bound to vfio-pci" /run/rig-dmesg
+            grep -q "vfio-bindd-helper.*$ROOT_DISK .*bound to vfio-pci" /run/rig-journal
         check "it was given back" \
-            grep -q "vfio-bindd-helper.*$ROOT_DISK .*given back to nvme" /run/rig-dmesg
+            grep -q "vfio-bindd-helper.*$ROOT_DISK .*given back to nvme" /run/rig-journal
         assert_driver "$ROOT_DISK" nvme
         assert_property "$ROOT_DISK" State 's "gave-back"'
         ;;
