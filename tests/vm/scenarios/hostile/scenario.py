@@ -16,7 +16,7 @@ configurations = sorted(Path(__file__).parent.glob("configurations/*.conf"))
 usual = ("default-nic", "everything-by-class")
 
 TIER = "system"
-FULL_ONLY = True
+USUAL_GUESTS = ("bookworm",)
 ENABLE = True
 DEADLINE = 300
 TOPOLOGY = [
