@@ -87,15 +87,23 @@ def objects(text):
 
 
 class Signals:
-    """The change signals of one capture, oldest first."""
+    """The change signals of one capture, oldest first.
+
+    Those that came after the reply of GetManagedObjects count for the manager alone, whose
+    properties were asked for after it.
+    """
 
     def __init__(self, text):
         self.changes = []
+        listed = False
         for line in text.splitlines():
             message = json.loads(line)
-            if message.get("type") != "signal":
+            listed |= message.get("payload", {}).get("type") == "a{oa{sa{sv}}}"
+            if message.get("type") != "signal" or (listed and message["path"] != root_path):
                 continue
             arguments = plain(message["payload"]["data"]) if "payload" in message else []
+            if listed and message["member"] != "PropertiesChanged":
+                continue
             self.changes.append((message["member"], message["path"], arguments, message))
 
     def replay(self, known):
