@@ -21,6 +21,8 @@ from rig.qmp import Qmp, QmpError
 PROGRAM = "qemu-system-x86_64"
 # Five-level page tables and SMAP cost an emulated processor a quarter of its speed.
 PROCESSOR = "max,la57=off,smap=off"
+# A kernel says something on its console, or the script on its wire, long before that.
+LIFE_SECONDS = 90.0
 UNPLUG_SECONDS = 30.0
 GUEST_IS_DEAD = (b"Kernel panic - not syncing", b"systemd[1]: Freezing execution")
 CONSOLE_TAIL_LINES = 25
@@ -120,6 +122,8 @@ class VirtualMachine:
         self._requests = b""
         self._console_seen = 0
         self._dead = ""
+        self._showed_life = False
+        self.never_lived = False
         self._boot_noted = False
 
     def __enter__(self) -> VirtualMachine:
@@ -177,6 +181,7 @@ class VirtualMachine:
                 selector.register(wire, selectors.EVENT_READ, name)
             while not self.results.done:
                 for key, _ in selector.select(timeout=0.5):
+                    self._showed_life |= key.data != "qmp"
                     if key.data == "results":
                         self.results.feed(self._wires["results"].recv(65536))
                         self._note_boot()
@@ -188,7 +193,13 @@ class VirtualMachine:
                 if self._dead:
                     self._gave_up("died", self._dead)
                     return
-                if not self._interactive and time.monotonic() > until:
+                if self._interactive:
+                    continue
+                if not self._showed_life and time.monotonic() > self._started + LIFE_SECONDS:
+                    self.never_lived = True
+                    self._gave_up("never lived", f"no word and no console for {LIFE_SECONDS:g} s")
+                    return
+                if time.monotonic() > until:
                     self._gave_up("hung", f"not done after {deadline:.0f} s")
                     return
 
@@ -217,6 +228,7 @@ class VirtualMachine:
         with self.console.open("rb") as console:
             console.seek(self._console_seen)
             text = console.read()
+        self._showed_life |= bool(text)
         for line in text.splitlines():
             if any(sign in line for sign in GUEST_IS_DEAD):
                 self._dead = line.decode(errors="replace").strip()

@@ -186,6 +186,14 @@ def _run_pair(scenario: Scenario, image: Image, options: Options, summary: Summa
         summary.add(report)
 
 
+def _run_machine(
+    machine: qemu.Machine, directory: Path, deadline: float
+) -> qemu.VirtualMachine:
+    with qemu.VirtualMachine(machine, directory) as guest:
+        guest.run(deadline)
+    return guest
+
+
 def _run_boot(
     scenario: Scenario,
     boot: Boot,
@@ -206,9 +214,11 @@ def _run_boot(
     except RigError as error:
         report.fail("preparation", str(error))
         return None
-    deadline = scenario.resolved(boot).deadline
-    with qemu.VirtualMachine(machine, directory) as guest:
-        guest.run(deadline)
+    guest = _run_machine(machine, directory, scenario.resolved(boot).deadline)
+    if guest.never_lived:
+        # The emulator's own: nothing of the guest ran. Once in some hundred boots.
+        summary.note(f"{report.where}: showed no sign of life, started again")
+        guest = _run_machine(machine, directory, scenario.resolved(boot).deadline)
     results = guest.results
     (directory / "results.txt").write_text(
         "".join(f"info {text}\n" for text in results.infos)

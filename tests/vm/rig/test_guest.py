@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from rig import guests, qemu, runner, scenario
 from rig.channel import Results
@@ -64,6 +65,11 @@ class Endings(unittest.TestCase):
     def test_hang(self) -> None:
         results = self.run_script("echo last words\nsleep 1000\n", deadline=20)
         self.assert_failed(results, "rig-guest hung", "last words")
+
+    def test_no_life(self) -> None:
+        with mock.patch.object(qemu, "LIFE_SECONDS", 0.1):
+            results = self.run_script("ok too late\n")
+        self.assert_failed(results, "rig-guest never lived", "no word and no console for 0.1 s")
 
     def test_early_end(self) -> None:
         results = self.run_script("poweroff -f\n")
