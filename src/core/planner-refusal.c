@@ -436,6 +436,25 @@ static int format_ways_out(const Refusal *refusal, const MemberPlan *member, InU
                 "it%s", address, in_use_to_string(use), location);
 }
 
+/* What drifted may be unbound from whom it drifted to. */
+static bool stays_where_it_is(const Refusal *refusal, const MemberPlan *member)
+{
+        State state = device_recorded_state(member->device);
+
+        return !refusal->planning->request->may_unbind && state != STATE_BOUND &&
+               state != STATE_DETACHED;
+}
+
+/* A bare address, or udev looking at it, is no use on a function that has just appeared. While
+ * nothing is to be unbound, what udev does for a moment is no reason either: nothing would say that
+ * it is over. */
+static bool is_nothing(const Refusal *refusal, const MemberPlan *member, const UseNote *note)
+{
+        return note->is_passing &&
+               (member->fresh ||
+                       (note->use == IN_USE_PROCESS && stays_where_it_is(refusal, member)));
+}
+
 static int check_uses(Refusal *refusal, MemberPlan *member)
 {
         const Device *device = member->device;
@@ -448,7 +467,7 @@ static int check_uses(Refusal *refusal, MemberPlan *member)
                 _cleanup_free_ char *ways_out = NULL;
 
                 if (planner_allowed_uses(member) & 1U << note->use ||
-                    (member->fresh && note->is_passing))
+                    is_nothing(refusal, member, note))
                         continue;
                 int r = format_ways_out(refusal, member, note->use, &ways_out);
                 if (r < 0)
