@@ -24,11 +24,13 @@ static bool may_be_needed(const Device *device)
         return device->has_details ? device->boot_vga : sub == 0x0300;
 }
 
+static const HostDeviceVerdict deferred = { .state = STATE_PENDING,
+                                            .reason = REASON_DEFERRED_TO_NEXT_STAGE };
+
 /* The boot service without a record: the root is there, but not all that /etc/fstab names. */
 static int defer_storage(const MemberPlan *member, HostDeviceVerdict *ret)
 {
-        *ret = (HostDeviceVerdict){ .state = STATE_PENDING,
-                                    .reason = REASON_DEFERRED_TO_NEXT_STAGE };
+        *ret = deferred;
         return format_string(&ret->text,
                 "there is no record yet of what the host needs, and /etc/fstab or /etc/crypttab "
                 "waits for something that may be on %s (class %04x). Run \"vfio-bindctl apply\" "
@@ -40,8 +42,7 @@ static int defer_storage(const MemberPlan *member, HostDeviceVerdict *ret)
  * needs, and a claim that names one may be wrong. */
 static int defer_network(const MemberPlan *member, const char *location, HostDeviceVerdict *ret)
 {
-        *ret = (HostDeviceVerdict){ .state = STATE_PENDING,
-                                    .reason = REASON_DEFERRED_TO_NEXT_STAGE };
+        *ret = deferred;
         return format_string(&ret->text,
                 "there is no record yet of what the host needs, and %s (class %04x) may be its "
                 "network. Run \"vfio-bindctl apply\" once the host runs; where that is too late, "
@@ -52,8 +53,7 @@ static int defer_network(const MemberPlan *member, const char *location, HostDev
 
 static int defer(const MemberPlan *member, HostDeviceVerdict *ret)
 {
-        *ret = (HostDeviceVerdict){ .state = STATE_PENDING,
-                                    .reason = REASON_DEFERRED_TO_NEXT_STAGE };
+        *ret = deferred;
         return format_string(&ret->text,
                 "this initramfs has no record of what the host needs, so %s (class %04x) is left "
                 "to the boot service. Make the initramfs anew once the host runs.",
