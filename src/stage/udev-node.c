@@ -36,14 +36,15 @@ static bool is_left_to_daemon(const Pass *pass, const UdevEvent *event)
         return event->is_synthetic && watching_is_on(&pass->host) > 0;
 }
 
-static int apply_owner(const Pass *pass, const UdevEvent *event, const GroupPlan *group)
+static int apply_owner(const Pass *pass, const UdevEvent *event, const GroupPlan *group,
+        bool keep_if_unknown)
 {
         const NodeRequest request = {
                 .group = group->number,
                 .user = group->settings->node_user,
                 .user_group = group->settings->node_group,
                 .mode = group->settings->node_mode,
-                .keep_if_unknown = is_left_to_daemon(pass, event),
+                .keep_if_unknown = keep_if_unknown,
         };
 
         if (event->subject == UDEV_GROUP)
@@ -121,6 +122,7 @@ int udev_node(Pass *pass, const UdevEvent *event, FILE *output)
         _cleanup_snapshot_ Snapshot *snapshot = NULL;
         _cleanup_plan_ Plan *plan = NULL;
         const GroupPlan *group;
+        bool is_left;
         int r;
 
         r = scan(pass, event, &snapshot);
@@ -140,8 +142,9 @@ int udev_node(Pass *pass, const UdevEvent *event, FILE *output)
         if (!group->wants_node || pass->stage == STAGE_INITRD ||
             pass->command_line.mode == SWITCH_PLAN)
                 return 0;
-        r = apply_owner(pass, event, group);
-        if (r < 0 && r != -ENOENT && !(r == -ENXIO && is_left_to_daemon(pass, event)))
+        is_left = is_left_to_daemon(pass, event);
+        r = apply_owner(pass, event, group, is_left);
+        if (r < 0 && r != -ENOENT && !(r == -ENXIO && is_left))
                 say_owner_problem(group, r);
         link_members(pass, group);
         return 0;
