@@ -10,6 +10,7 @@
 
 #include "log/log.h"
 #include "util/io.h"
+#include "util/netlink.h"
 
 /* proc(5): a change of "mountinfo" and "swaps" is announced by poll(2), once for each time that it
  * is asked. rtnetlink(7) tells of addresses and routes. A busy host has many of either in a second:
@@ -78,9 +79,8 @@ static bool concerns_us(const struct nlmsghdr *header)
         }
 }
 
-/* Empties the queue. Returns whether there was something for us; what was lost may have been. What
- * others than the kernel send is dropped. (NLMSG_NEXT may take off more than is left, hence the
- * sign of what is left.) */
+/* Empties the queue. Returns whether there was something for us; what was lost may have been.
+ * (NLMSG_NEXT may take off more than is left, hence the sign of what is left.) */
 static bool receive(int fd)
 {
         union {
@@ -90,19 +90,13 @@ static bool receive(int fd)
         bool found = false;
 
         for (;;) {
-                struct sockaddr_nl sender = {};
-                socklen_t size = sizeof(sender);
-                ssize_t n = recvfrom(fd, &buffer, sizeof(buffer), MSG_DONTWAIT,
-                        (struct sockaddr *) &sender, &size);
-                int64_t left;
+                ssize_t n = netlink_receive(fd, &buffer, sizeof(buffer), MSG_DONTWAIT);
+                int64_t left = n;
 
-                if (n < 0 && errno == EINTR)
+                if (n == -EINTR)
                         continue;
                 if (n < 0)
-                        return found || errno == ENOBUFS;
-                if (sender.nl_pid != 0)
-                        continue;
-                left = n;
+                        return found || n == -ENOBUFS;
                 for (const struct nlmsghdr *header = &buffer.header; NLMSG_OK(header, left);
                      header = NLMSG_NEXT(header, left))
                         found = found || concerns_us(header);

@@ -8,6 +8,7 @@
 
 #include "host/guard-routes.h"
 #include "util/io.h"
+#include "util/netlink.h"
 #include "util/strings.h"
 
 /* Routes and addresses from the kernel, by rtnetlink(7). /proc/net shows one routing table of
@@ -202,15 +203,13 @@ static int dump(Question *question, int fd, uint16_t type, unsigned char family,
         if (send(fd, &request, request.header.nlmsg_len, 0) < 0)
                 return -errno;
         for (unsigned n = 0; n < RECEIVES_MAX; n++) {
-                struct sockaddr_nl sender = {};
-                socklen_t sender_size = sizeof(sender);
-                ssize_t size = recvfrom(fd, question->buffer, sizeof(question->buffer), MSG_TRUNC,
-                        (struct sockaddr *) &sender, &sender_size);
+                ssize_t size = netlink_receive(fd, question->buffer, sizeof(question->buffer),
+                        MSG_TRUNC);
 
-                if ((size < 0 && errno == EINTR) || (size >= 0 && sender.nl_pid != 0))
-                        continue; /* who administers the network may send, too */
+                if (size == -EINTR)
+                        continue;
                 if (size < 0)
-                        return -errno;
+                        return (int) size;
                 if ((size_t) size > sizeof(question->buffer))
                         return -EMSGSIZE;
                 int r = take_messages(question, (size_t) size, take);
