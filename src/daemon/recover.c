@@ -15,7 +15,7 @@
  * one. It says what was asked for:
  *
  *   release   is finished, as it was asked for;
- *   bind      is planned anew, with leave to unbind (given when the transaction began), and
+ *   bind      is planned anew, with leave to unbind host drivers if it was decided with that, and
  *             finished if it is still wanted and allowed; otherwise what was taken is given back.
  *
  * One that took too long is taken up once, when its worker has ended; the next one only gives back
@@ -180,6 +180,23 @@ static bool has_release(const IntentEntry *entries, size_t n)
         return false;
 }
 
+/* A part of it would stay with the host, and the group half taken. */
+static bool waits_for_apply(const GroupPlan *group)
+{
+        for (size_t i = 0; i < group->n_members; i++)
+                if (group->members[i].reason == REASON_NEEDS_APPLY)
+                        return true;
+        return false;
+}
+
+static bool may_unbind(const IntentEntry *entries, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (entries[i].may_unbind)
+                        return true;
+        return false;
+}
+
 /* A bind by hand: it says so, or nothing else may take what had been released by hand. */
 static const IntentEntry *find_bind_by_hand(const View *view, const IntentEntry *entries, size_t n)
 {
@@ -232,7 +249,7 @@ static int plan_resume(const Manager *manager, const View *view, const GroupPlan
         bool is_release = has_release(entries, n);
         PlanRequest request = {
                 .stage = STAGE_RUNTIME,
-                .may_unbind = true,
+                .may_unbind = may_unbind(entries, n),
                 .only_function = &shown->members[0].device->address,
         };
         GroupPlan *group;
@@ -254,7 +271,8 @@ static int plan_resume(const Manager *manager, const View *view, const GroupPlan
         if (is_release || only_undo || !manager_acts_by_itself(manager))
                 drop_physical_functions(resumption.plan);
         if (group) {
-                if (only_undo || (!is_release && !manager_acts_by_itself(manager)))
+                if (only_undo || (!is_release && !manager_acts_by_itself(manager)) ||
+                    waits_for_apply(group))
                         work_drop_group(group);
                 else if (is_release)
                         plan_release(group, entries, n);
@@ -266,7 +284,7 @@ static int plan_resume(const Manager *manager, const View *view, const GroupPlan
         return 0;
 }
 
-/* One that cannot be read says nothing: the group is brought to where it is wanted. */
+/* One that cannot be read says nothing: the group is brought to where it is wanted, or back. */
 static int read_intent(const Manager *manager, int64_t group, IntentEntry **ret, size_t *ret_n)
 {
         _cleanup_free_ char *text = NULL;

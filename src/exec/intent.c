@@ -15,7 +15,17 @@ static bool is_by_hand(const MemberPlan *member)
                                                                    : MANUAL_BOUND);
 }
 
-int intent_format(const GroupPlan *group, char **ret)
+/* Early passes may, whoever handles a function that has just appeared, and a plan that knew of
+ * another driver: without leave there would have been nothing to do. */
+static bool may_unbind(const MemberPlan *member, Stage stage)
+{
+        if (member->action == ACTION_RELEASE)
+                return false;
+        return member->fresh || stage != STAGE_RUNTIME ||
+               (member->device->driver && !streq_null(member->device->driver, member->target));
+}
+
+int intent_format(const GroupPlan *group, Stage stage, char **ret)
 {
         _cleanup_buffer_ Buffer buffer = {};
 
@@ -25,12 +35,13 @@ int intent_format(const GroupPlan *group, char **ret)
                 if (member->action == ACTION_NONE || member->action == ACTION_ADOPT ||
                     member->action == ACTION_PROBE_HOST)
                         continue;
-                buffer_printf(&buffer, "%s%s %s %s -> %s%s%s", buffer.length > 0 ? "; " : "",
+                buffer_printf(&buffer, "%s%s %s %s -> %s%s%s%s", buffer.length > 0 ? "; " : "",
                         action_to_string(member->action),
                         PCI_ADDRESS_TEXT(&member->device->address),
                         member->device->driver ?: "-", member->target ?: "-",
                         is_by_hand(member) ? " by-hand" : "",
-                        member->no_probe ? " no-probe" : "");
+                        member->no_probe ? " no-probe" : "",
+                        may_unbind(member, stage) ? " may-unbind" : "");
         }
         if (buffer.length == 0 && !buffer.failed) {
                 *ret = NULL;
@@ -75,6 +86,7 @@ static bool parse_entry(char *text, IntentEntry *ret)
         while ((word = strsep(&text, " "))) {
                 entry.by_hand = entry.by_hand || streq(word, "by-hand");
                 entry.no_probe = entry.no_probe || streq(word, "no-probe");
+                entry.may_unbind = entry.may_unbind || streq(word, "may-unbind");
         }
         *ret = entry;
         return true;

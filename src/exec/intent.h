@@ -6,7 +6,8 @@
 /* What a transaction is about to do to a group, as text for OPERATION_BEGIN_INTENT: whoever finds
  * it after a crash knows from it what was asked for.
  *
- *     release 0000:01:00.0 vfio-pci -> nouveau by-hand; release 0000:01:00.1 vfio-pci -> - */
+ *     release 0000:01:00.0 vfio-pci -> nouveau by-hand; release 0000:01:00.1 vfio-pci -> -
+ *     bind 0000:02:00.0 nvme -> vfio-pci may-unbind */
 
 typedef struct IntentEntry {
         Action action;
@@ -14,10 +15,11 @@ typedef struct IntentEntry {
         char target[64]; /* driver after the action; "": none, or the host's choice */
         bool by_hand;    /* bind: lasts until reboot or release; release: until bind or reboot */
         bool no_probe;
+        bool may_unbind; /* bind, detach: it was decided with leave to unbind another driver */
 } IntentEntry;
 
 /* *ret NULL: the plan does nothing that would have to be finished or undone. Returns 0, -ENOMEM. */
-int intent_format(const GroupPlan *group, char **ret) _must_check_;
+int intent_format(const GroupPlan *group, Stage stage, char **ret) _must_check_;
 
 /* Entries that make no sense are left out: the file may be damaged. The array belongs to the
  * caller. Returns 0, -ENOMEM. */

@@ -352,7 +352,8 @@ static void begin_intent(const Job *job, const Operations *operations)
         _cleanup_free_ char *text = NULL;
         Operation operation = { .type = OPERATION_BEGIN_INTENT };
 
-        if (!job->group || job->group->number < 0 || intent_format(job->group, &text) < 0 || !text)
+        if (!job->group || job->group->number < 0 ||
+            intent_format(job->group, job->options.stage, &text) < 0 || !text)
                 return;
         operation.number = job->group->number;
         operation.text = text;

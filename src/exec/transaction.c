@@ -215,7 +215,7 @@ static bool begin_intent(Transaction *transaction)
 
         if (transaction->group->number < 0)
                 return true;
-        r = intent_format(transaction->group, &text);
+        r = intent_format(transaction->group, transaction->options->stage, &text);
         if (r >= 0 && !text)
                 return true;
         if (r >= 0)

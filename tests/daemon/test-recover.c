@@ -14,9 +14,11 @@
         ONE " parent=0000:00:1c.0 id=1b36:0010 class=010802 group=14 driver=%s\n"                  \
         TWO " parent=0000:00:1c.0 id=1b36:0010 class=010802 group=14 driver=nvme\n"
 #define CONFIG "[Claim disk]\nMatch=01:00.0\n"
+#define INTENT                                                                                     \
+        "bind " ONE " nvme -> vfio-pci may-unbind; bind " TWO " nvme -> vfio-pci may-unbind"
 
 /* One of two was bound when it happened; the record says so no further than "binding". */
-static void leave_half_done(Fixture *fixture, const char *config)
+static void leave_half_done_with(Fixture *fixture, const char *config, const char *intent)
 {
         DeviceRecord record = {
                 .original_driver = (char *) "nvme",
@@ -38,7 +40,12 @@ static void leave_half_done(Fixture *fixture, const char *config)
         ASSERT_OK(store_prepare(host));
         ASSERT_OK(store_save_original(host, &address, inode, &record));
         ASSERT_OK(store_save(host, &address, inode, &record));
-        ASSERT_OK(store_begin_intent(host, 14, "bind"));
+        ASSERT_OK(store_begin_intent(host, 14, intent));
+}
+
+static void leave_half_done(Fixture *fixture, const char *config)
+{
+        leave_half_done_with(fixture, config, INTENT);
 }
 
 static size_t count_intents(Fixture *fixture)
@@ -60,6 +67,22 @@ static void test_finished_if_still_wanted(void)
         ASSERT_DEVICE(&fixture, ONE, "bound", "");
         ASSERT_DEVICE(&fixture, TWO, "bound", "");
         ASSERT_DRIVER(&fixture, TWO, "vfio-pci");
+        ASSERT_EQ(count_intents(&fixture), 0);
+        fixture_done(&fixture);
+}
+
+/* It was to be bound without a driver, by a daemon that takes nothing from the host unasked; or the
+ * intent is damaged and says nothing. The host's driver keeps what it has, and gets the rest back. */
+static void test_undone_without_leave(const char *intent)
+{
+        Fixture fixture;
+
+        leave_half_done_with(&fixture, CONFIG, intent);
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, ONE, "nvme");
+        ASSERT_DRIVER(&fixture, TWO, "nvme");
+        ASSERT_DEVICE(&fixture, ONE, "pending", "needs-apply");
         ASSERT_EQ(count_intents(&fixture), 0);
         fixture_done(&fixture);
 }
@@ -334,6 +357,8 @@ static void test_damaged_intents(void)
 int main(void)
 {
         test_finished_if_still_wanted();
+        test_undone_without_leave("bind " ONE " - -> vfio-pci");
+        test_undone_without_leave("\001\002");
         test_undone_if_refused();
         test_nothing_left();
         test_worker_still_lives();
