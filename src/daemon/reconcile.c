@@ -19,7 +19,7 @@
  * processor. */
 
 #define WAKE_LATEST_USEC    (500 * USEC_PER_MSEC)
-#define WAKE_LATEST_BUSY_USEC (2 * USEC_PER_SEC)
+#define WAKE_LATEST_BUSY_USEC (5 * USEC_PER_SEC)
 #define EVENTS_QUIET_USEC   (50 * USEC_PER_MSEC)
 #define WORK_QUIET_USEC     (300 * USEC_PER_MSEC)
 #define SCAN_DISTANCE       4

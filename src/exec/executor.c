@@ -18,7 +18,7 @@
 /* Workers that are started at once; a further one each time none was done with its group for that
  * long. */
 #define WORKERS_AT_ONCE 2
-#define STAGGER_USEC    (10 * USEC_PER_MSEC)
+#define STAGGER_USEC    (40 * USEC_PER_MSEC)
 
 struct Executor {
         Operations operations;
@@ -226,13 +226,14 @@ static Job *find_queued(const Executor *executor, uint64_t last_known)
         return NULL;
 }
 
-static void receive(const Executor *executor, Job *job)
+static void receive(Executor *executor, Job *job)
 {
         Job *next;
 
         job_receive(job);
         if (!job->is_complete)
                 return;
+        executor->next_start_usec = now_monotonic_coarse() + STAGGER_USEC;
         next = find_queued(executor, job->last_known);
         job_pass_worker(job, next);
         if (next)
@@ -249,7 +250,7 @@ static unsigned count_running(const Executor *executor)
 }
 
 /* Those that are done meanwhile take the next job, so that fewer need to be started. */
-static void receive_all(const Executor *executor)
+static void receive_all(Executor *executor)
 {
         for (Job *job = executor->jobs; job; job = job->next)
                 if (job->state == JOB_RUNNING)
@@ -283,7 +284,7 @@ static void pass_deadline(const Executor *executor, Job *job)
         job_give_up(job, &executor->operations, true);
 }
 
-static void look_after(const Executor *executor, Job *job, uint64_t now)
+static void look_after(Executor *executor, Job *job, uint64_t now)
 {
         switch (job->state) {
         case JOB_RUNNING:

@@ -115,7 +115,7 @@ static void redirect_standard_streams(const Operations *operations)
 
 /* Each announcement of a node is work for udevd, the service manager and the bus, on processors
  * that binding the next group needs: they are made when there is no next one, or it gets late. */
-#define ANNOUNCE_LATEST_USEC (500 * USEC_PER_MSEC)
+#define ANNOUNCE_LATEST_USEC (2 * USEC_PER_SEC)
 
 typedef struct Announcements {
         int64_t groups[64];
@@ -185,7 +185,7 @@ static void watch_over(Reporter *reporter, uint64_t now)
 static int perform_reported(void *userdata, const Operation *operation, char **ret_text)
 {
         Reporter *reporter = userdata;
-        uint64_t now = now_monotonic();
+        uint64_t now = now_monotonic_coarse();
 
         if (operation->type == OPERATION_ANNOUNCE_NODE) {
                 announce_later(reporter->announcements, reporter->operations, operation->number,
@@ -288,7 +288,7 @@ static _Noreturn void worker_main(const Operations *operations, WorkerFind find,
                 if (!find(userdata, number, &task) ||
                     run_task(&task, number, socket, board, &announcements) < 0)
                         _exit(EXIT_FAILURE);
-                if (now_monotonic() - announcements.since_usec >= ANNOUNCE_LATEST_USEC)
+                if (now_monotonic_coarse() - announcements.since_usec >= ANNOUNCE_LATEST_USEC)
                         announce_all(&announcements, operations);
         }
         announce_all(&announcements, operations);

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "util/io.h"
@@ -63,7 +64,7 @@ static void close_file(FILE **file)
                 (void) fclose(*file);
 }
 
-static int find_in_file(const Host *host, const char *path, const char *name, uint32_t *ret)
+static int search_file(const Host *host, const char *path, const char *name, uint32_t *ret)
 {
         _cleanup_(close_file) FILE *file = NULL;
         char line[LINE_MAX_LENGTH];
@@ -86,6 +87,38 @@ static int find_in_file(const Host *host, const char *path, const char *name, ui
                 continues = !is_whole;
         }
         return -ENXIO;
+}
+
+/* What was found last, and in which version of which file: a worker asks the same of each group. */
+typedef struct FoundAccount {
+        char name[ACCOUNT_NAME_MAX + 1];
+        struct stat file;
+        uint32_t number;
+} FoundAccount;
+
+static bool is_same_version(const struct stat *a, const struct stat *b)
+{
+        return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+               a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+               a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+static int find_in_file(const Host *host, const char *path, const char *name, FoundAccount *last,
+        uint32_t *ret)
+{
+        struct stat status;
+
+        if (fstatat(host->root, path, &status, 0) < 0)
+                return errno == ENOENT ? -ENXIO : -errno;
+        if (!streq(last->name, name) || !is_same_version(&last->file, &status)) {
+                int r = search_file(host, path, name, ret);
+                if (r < 0)
+                        return r;
+                *last = (FoundAccount){ .file = status, .number = *ret };
+                strcpy(last->name, name); /* find_number() has looked at its length */
+        }
+        *ret = last->number;
+        return 0;
 }
 
 static int ask_for_user(const char *name, uint32_t *ret)
@@ -202,10 +235,12 @@ static int find_number(const char *name, uint32_t *ret)
 
 int account_find_user(const Host *host, const char *name, bool use_name_service, uid_t *ret)
 {
+        static FoundAccount last;
+
         int r = find_number(name, ret);
         if (r != -ENXIO)
                 return r;
-        r = find_in_file(host, "etc/passwd", name, ret);
+        r = find_in_file(host, "etc/passwd", name, &last, ret);
         if (r != -ENXIO || !use_name_service || !host->is_live)
                 return r;
         return ask_name_service(ask_for_user, name, ret);
@@ -213,10 +248,12 @@ int account_find_user(const Host *host, const char *name, bool use_name_service,
 
 int account_find_group(const Host *host, const char *name, bool use_name_service, gid_t *ret)
 {
+        static FoundAccount last;
+
         int r = find_number(name, ret);
         if (r != -ENXIO)
                 return r;
-        r = find_in_file(host, "etc/group", name, ret);
+        r = find_in_file(host, "etc/group", name, &last, ret);
         if (r != -ENXIO || !use_name_service || !host->is_live)
                 return r;
         return ask_name_service(ask_for_group, name, ret);

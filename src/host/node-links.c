@@ -30,13 +30,17 @@ static bool link_is(const Host *host, const char *path, const char *target)
         return n >= 0 && (size_t) n == strlen(target) && memcmp(present, target, (size_t) n) == 0;
 }
 
-/* Replaces the link in one step: a reader sees the old one or the new one. */
+/* Replaces the link in one step: a reader sees the old one or the new one. 1 if there was none. */
 static int replace_link(const Host *host, const char *directory, const char *name,
         const char *target)
 {
         char path[PATH_SIZE], temporary[PATH_SIZE];
 
         (void) snprintf(path, sizeof(path), "%s/%s", directory, name);
+        if (symlinkat(target, host->root, path) == 0)
+                return 1;
+        if (errno != EEXIST)
+                return -errno;
         if (link_is(host, path, target))
                 return 0;
         (void) snprintf(temporary, sizeof(temporary), "%s/.%s.%d", directory, name, (int) getpid());
@@ -58,21 +62,28 @@ static int make_directory(const Host *host, const char *path)
         return fchmodat(host->root, path, 0755, 0) < 0 ? -errno : 0; /* not subject to umask */
 }
 
-/* Somebody who removes the last link of a claim removes its directory: try again then. */
+static int make_directories(const Host *host, const char *above, const char *directory)
+{
+        int r = above ? make_directory(host, above) : 0;
+
+        return r < 0 ? r : make_directory(host, directory);
+}
+
+/* The directories are nearly always there; but somebody who removes the last link of a claim
+ * removes its directory too. Returns 1 if there was no such link. */
 static int make_link(const Host *host, const char *above, const char *directory, const char *name,
         const char *target)
 {
         int r = 0;
 
         for (unsigned i = 0; i < ATTEMPTS; i++) {
-                r = above ? make_directory(host, above) : 0;
-                if (r == 0)
-                        r = make_directory(host, directory);
-                if (r < 0)
-                        return r;
                 r = replace_link(host, directory, name, target);
                 if (r != -ENOENT)
                         break;
+                r = make_directories(host, above, directory);
+                if (r < 0)
+                        return r;
+                r = -ENOENT;
         }
         return r;
 }
@@ -115,6 +126,8 @@ static int link_device_node(const Host *host, const char *name)
         _cleanup_string_list_ char **devices = NULL;
         char path[PATH_SIZE], target[PATH_SIZE];
 
+        if (faccessat(host->root, DEVICES, F_OK, 0) < 0)
+                return 0;
         (void) snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/vfio-dev", name);
         int r = host_list_directory(host->root, path, 1, &devices);
         if (r == -ENOMEM)
@@ -138,22 +151,26 @@ int node_link(const Host *host, const PciAddress *address, int64_t group, const 
                 return -EINVAL;
         (void) snprintf(target, sizeof(target), "../%" PRIi64, group);
         int r = make_link(host, NULL, BY_ADDRESS, name, target);
-        if (r == 0)
+        bool is_new = r > 0;
+        if (r >= 0)
                 r = link_device_node(host, name);
-        if (r == 0 && claim) {
+        if (r >= 0 && claim) {
                 (void) snprintf(target, sizeof(target), "../../%" PRIi64, group);
                 (void) snprintf(directory, sizeof(directory), BY_CLAIM "/%s", claim);
                 r = make_link(host, BY_CLAIM, directory, name, target);
         }
-        return r < 0 ? r : unlink_from_claims(host, name, claim);
+        if (r < 0)
+                return r;
+        /* the link by address is made first and goes last, see node_unlink() */
+        return is_new ? 0 : unlink_from_claims(host, name, claim);
 }
 
 int node_unlink(const Host *host, const PciAddress *address)
 {
         const char *name = PCI_ADDRESS_TEXT(address);
 
-        int by_address = remove_link(host, BY_ADDRESS, name);
-        int by_device = remove_link(host, DEVICE_BY_ADDRESS, name);
         int by_claim = unlink_from_claims(host, name, NULL);
+        int by_device = remove_link(host, DEVICE_BY_ADDRESS, name);
+        int by_address = by_claim < 0 ? 0 : remove_link(host, BY_ADDRESS, name);
         return by_address < 0 ? by_address : by_device < 0 ? by_device : by_claim;
 }

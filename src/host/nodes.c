@@ -79,6 +79,8 @@ static int open_device_node(const Host *host, const PciAddress *address, int *re
         _cleanup_string_list_ char **devices = NULL;
         char directory[PATH_SIZE], path[PATH_SIZE], attribute[PATH_SIZE + 64];
 
+        if (faccessat(host->root, "dev/vfio/devices", F_OK, 0) < 0)
+                return -errno;
         (void) snprintf(directory, sizeof(directory), "sys/bus/pci/devices/%s/vfio-dev",
                 PCI_ADDRESS_TEXT(address));
         int r = host_list_directory(host->root, directory, 1, &devices);

@@ -238,6 +238,11 @@ uint64_t now_monotonic(void)
         return now(CLOCK_MONOTONIC);
 }
 
+uint64_t now_monotonic_coarse(void)
+{
+        return now(CLOCK_MONOTONIC_COARSE);
+}
+
 uint64_t now_realtime(void)
 {
         return now(CLOCK_REALTIME);

@@ -49,4 +49,9 @@ int create_file_atomic_at(int directory, const char *path, const void *data, siz
 
 /* CLOCK_MONOTONIC and CLOCK_REALTIME in microseconds. */
 uint64_t now_monotonic(void);
+
+/* As now_monotonic(), by up to a tick of the kernel late (CLOCK_MONOTONIC_COARSE, at most 10 ms):
+ * never a system call, where the other one is one on machines without a steady TSC. */
+uint64_t now_monotonic_coarse(void);
+
 uint64_t now_realtime(void);
