@@ -19,6 +19,8 @@
  * long. */
 #define WORKERS_AT_ONCE 2
 #define STAGGER_USEC    (40 * USEC_PER_MSEC)
+/* How soon it is seen what a worker has begun by itself and not told of. */
+#define FOLLOW_USEC     (USEC_PER_SEC)
 
 struct Executor {
         Operations operations;
@@ -27,6 +29,7 @@ struct Executor {
         int epoll, timer;
         Job *jobs; /* in the order they came */
         uint64_t last_number; /* of a job */
+        Offers *offers;       /* jobs that no worker has */
         uint64_t next_start_usec; /* not before: another worker */
         Report *report; /* of executor_run(), else NULL */
         bool out_of_memory; /* a report could not be kept */
@@ -61,7 +64,10 @@ int executor_new(const Operations *operations, const ExecutorOptions *options, E
         if (executor->options.max_workers == 0)
                 executor->options.max_workers = DEFAULT_MAX_WORKERS;
 
-        executor->timer = -1;
+        executor->timer = executor->epoll = -1;
+        r = offers_new(&executor->offers);
+        if (r < 0)
+                return r;
         executor->epoll = epoll_create1(EPOLL_CLOEXEC);
         if (executor->epoll < 0)
                 return -errno;
@@ -81,6 +87,9 @@ Executor *executor_free(Executor *executor)
         if (!executor)
                 return NULL;
 
+        for (Job *job = executor->jobs; job; job = job->next)
+                if (job->is_offered)
+                        (void) offers_withdraw(executor->offers, job->number);
         while (executor->jobs) {
                 Job *job = executor->jobs;
 
@@ -90,6 +99,7 @@ Executor *executor_free(Executor *executor)
                 job_free(job);
         }
         report_free(executor->report);
+        offers_free(executor->offers);
         close_descriptor(&executor->timer);
         close_descriptor(&executor->epoll);
         free(executor);
@@ -163,7 +173,7 @@ int executor_get_fd(Executor *executor)
 
 static bool job_is_open(const Job *job)
 {
-        return job->state != JOB_ABANDONED;
+        return job->state != JOB_ABANDONED && job->state != JOB_RESTING;
 }
 
 bool executor_is_idle(const Executor *executor)
@@ -206,74 +216,88 @@ static int start(Executor *executor, Job *job)
 {
         int r;
 
-        r = worker_start(&executor->operations, find_task, executor, &job->worker);
+        r = worker_start(&executor->operations, find_task, executor, executor->offers,
+                &job->worker);
         if (r < 0)
                 return r;
-        job->last_known = executor->last_number;
+        job->state = JOB_RUNNING;
         job_begin(job, START_USEC);
+        worker_assign(&job->worker, job->number);
         r = watch(executor, job->worker.socket);
         if (r >= 0)
                 r = watch(executor, job->worker.pidfd);
         return r;
 }
 
-/* A job that was queued after the worker was forked is not in the worker's memory. */
-static Job *find_queued(const Executor *executor, uint64_t last_known)
-{
-        for (Job *job = executor->jobs; job; job = job->next)
-                if (job->state == JOB_QUEUED && job->number <= last_known)
-                        return job;
-        return NULL;
-}
-
-static void receive(Executor *executor, Job *job)
-{
-        Job *next;
-
-        job_receive(job);
-        if (!job->is_complete)
-                return;
-        executor->next_start_usec = now_monotonic_coarse() + STAGGER_USEC;
-        next = find_queued(executor, job->last_known);
-        job_pass_worker(job, next);
-        if (next)
-                job_begin(next, START_USEC);
-}
-
-static unsigned count_running(const Executor *executor)
+static unsigned count(const Executor *executor, JobState state)
 {
         unsigned n = 0;
 
         for (const Job *job = executor->jobs; job; job = job->next)
-                n += job->state == JOB_RUNNING;
+                n += job->state == state;
         return n;
 }
 
-/* Those that are done meanwhile take the next job, so that fewer need to be started. */
-static void receive_all(Executor *executor)
+/* A worker that lives has taken it, and comes to it, or to its end. */
+static bool is_taken(const Executor *executor, const Job *job)
 {
-        for (Job *job = executor->jobs; job; job = job->next)
-                if (job->state == JOB_RUNNING)
-                        receive(executor, job);
+        pid_t taker = job->is_offered ? offers_taker(executor->offers, job->number) : 0;
+
+        for (const Job *other = executor->jobs; taker > 0 && other; other = other->next)
+                if (other->worker.pidfd >= 0 && other->worker.pid == taker)
+                        return true;
+        return false;
 }
 
-/* One that cannot be started leaves its group as it was; the others go on. */
+static Job *find_queued(const Executor *executor)
+{
+        for (Job *job = executor->jobs; job; job = job->next)
+                if (job->state == JOB_QUEUED && !is_taken(executor, job))
+                        return job;
+        return NULL;
+}
+
+/* From then on nobody takes it, and false: somebody did. What was taken by one that has ended may
+ * have been begun: it is like a job whose first worker was killed. */
+static bool take_back(Executor *executor, Job *job)
+{
+        if (job->is_offered && !offers_withdraw(executor->offers, job->number)) {
+                if (is_taken(executor, job))
+                        return false;
+                job->is_second = true;
+                offers_forget(executor->offers, job->number);
+        }
+        job->is_offered = false;
+        return true;
+}
+
+/* What was queued since a worker was forked is not in its memory, and not taken by it. */
+static void offer_queued(Executor *executor)
+{
+        for (Job *job = executor->jobs; job; job = job->next)
+                if (job->state == JOB_QUEUED && !job->is_offered)
+                        job->is_offered = offers_add(executor->offers, job->number);
+}
+
+/* Workers that are done take the next job, so that few need to be started. One that cannot be
+ * started leaves its group as it was; the others go on. */
 static void start_queued(Executor *executor)
 {
         for (;;) {
-                unsigned n = count_running(executor);
-                Job *job = find_queued(executor, UINT64_MAX);
+                unsigned n = count(executor, JOB_RUNNING);
+                Job *job = find_queued(executor);
                 uint64_t now = now_monotonic();
                 int r;
 
-                if (!job || n >= executor->options.max_workers ||
+                if (!job || n + count(executor, JOB_RESTING) >= executor->options.max_workers ||
                     (n >= WORKERS_AT_ONCE && now < executor->next_start_usec))
                         return;
+                if (!take_back(executor, job))
+                        continue;
                 r = start(executor, job);
                 if (r < 0 && job->state == JOB_QUEUED)
                         job_finish_unstarted(job, r);
                 executor->next_start_usec = now_monotonic() + STAGGER_USEC;
-                receive_all(executor);
         }
 }
 
@@ -282,6 +306,43 @@ static void pass_deadline(const Executor *executor, Job *job)
 {
         (void) kill(job->worker.pid, SIGKILL);
         job_give_up(job, &executor->operations, true);
+}
+
+static Job *find_taken(const Executor *executor, uint64_t number, pid_t taker)
+{
+        for (Job *job = executor->jobs; job; job = job->next)
+                if (job->state == JOB_QUEUED && job->is_offered && job->number == number &&
+                    offers_taker(executor->offers, number) == taker)
+                        return job;
+        return NULL;
+}
+
+/* Its job is done: which one has it taken since? */
+static void follow(Executor *executor, Job *job)
+{
+        bool has_ended = worker_has_ended(&job->worker);
+        uint64_t number = job_worker_task(job);
+        Job *next = number > 0 ? find_taken(executor, number, job->worker.pid) : NULL;
+
+        if (next) {
+                offers_forget(executor->offers, number);
+                next->is_offered = false;
+                job_pass_worker(job, next);
+                next->state = JOB_RUNNING;
+                job_begin(next, START_USEC);
+        } else if (has_ended) {
+                job->state = job->state == JOB_DONE ? JOB_FINISHED : JOB_GONE;
+        }
+}
+
+static void receive(Executor *executor, Job *job)
+{
+        job_receive(job);
+        if (!job->is_complete)
+                return;
+        executor->next_start_usec = now_monotonic_coarse() + STAGGER_USEC;
+        job->state = JOB_DONE;
+        follow(executor, job);
 }
 
 static void look_after(Executor *executor, Job *job, uint64_t now)
@@ -293,11 +354,16 @@ static void look_after(Executor *executor, Job *job, uint64_t now)
                         break;
                 if (worker_has_ended(&job->worker)) {
                         /* what it said before it ended is all there now */
-                        job_receive(job);
-                        job_finish_ended(job);
+                        receive(executor, job);
+                        if (job->state == JOB_RUNNING)
+                                job_finish_ended(job);
                 } else if (now >= job->deadline_usec) {
                         pass_deadline(executor, job);
                 }
+                break;
+        case JOB_DONE:
+        case JOB_RESTING:
+                follow(executor, job);
                 break;
         case JOB_ABANDONED:
                 if (worker_has_ended(&job->worker))
@@ -354,6 +420,16 @@ static void announce(Executor *executor, Job *job)
                 executor->out_of_memory = true;
 }
 
+static void keep_worker(Executor *executor, Job *job)
+{
+        if (job->state == JOB_DONE)
+                job_rest(job);
+        else
+                job_abandon(job);
+        job->next = executor->jobs;
+        executor->jobs = job;
+}
+
 /* Callbacks may add further plans: the list is begun anew after each of them. */
 static void announce_finished(Executor *executor)
 {
@@ -361,7 +437,7 @@ static void announce_finished(Executor *executor)
                 Job *job = *link;
 
                 if (job->state == JOB_QUEUED || job->state == JOB_RUNNING ||
-                    job->state == JOB_ABANDONED) {
+                    job->state == JOB_RESTING || job->state == JOB_ABANDONED) {
                         link = &job->next;
                         continue;
                 }
@@ -371,13 +447,10 @@ static void announce_finished(Executor *executor)
                         announce(executor, job);
                 else if (job->was_given_up && executor->options.worker_returned)
                         executor->options.worker_returned(executor->options.userdata);
-                if (job->state == JOB_GIVEN_UP || job->state == JOB_DISMISSED) {
-                        job_abandon(job);
-                        job->next = executor->jobs;
-                        executor->jobs = job;
-                } else {
+                if (job->state == JOB_GIVEN_UP || job->state == JOB_DONE)
+                        keep_worker(executor, job);
+                else
                         job_free(job);
-                }
                 link = &executor->jobs;
         }
 }
@@ -386,9 +459,13 @@ static uint64_t next_deadline(const Executor *executor)
 {
         uint64_t next = USEC_INFINITY;
 
-        if (find_queued(executor, UINT64_MAX) &&
-            count_running(executor) < executor->options.max_workers)
-                next = executor->next_start_usec;
+        if (find_queued(executor)) {
+                if (count(executor, JOB_RUNNING) + count(executor, JOB_RESTING) <
+                    executor->options.max_workers)
+                        next = executor->next_start_usec;
+        } else if (count(executor, JOB_QUEUED) > 0) {
+                next = now_monotonic() + FOLLOW_USEC;
+        }
         for (const Job *job = executor->jobs; job; job = job->next)
                 if (job->state == JOB_RUNNING && job->look_usec < next)
                         next = job->look_usec;
@@ -407,6 +484,7 @@ int executor_dispatch(Executor *executor)
                 look_after(executor, job, now);
         announce_finished(executor);
         start_queued(executor);
+        offer_queued(executor);
         announce_finished(executor);
         return set_timer(executor, next_deadline(executor));
 }
@@ -429,9 +507,16 @@ static int wait_for_event(const Executor *executor, uint64_t deadline)
         return 0;
 }
 
-/* The time is over: workers finish by themselves, but nobody waits for them any longer. */
+/* The time is over: workers finish what they have by themselves, but nobody waits for them any
+ * longer. */
 static void give_up_all(Executor *executor)
 {
+        for (Job *job = executor->jobs; job; job = job->next)
+                if (job->state == JOB_QUEUED && take_back(executor, job))
+                        job_finish_unstarted(job, -ETIMEDOUT);
+        for (size_t n = count(executor, JOB_QUEUED) + 1; n > 0; n--)
+                for (Job *job = executor->jobs; job; job = job->next)
+                        look_after(executor, job, 0);
         for (Job *job = executor->jobs; job; job = job->next) {
                 if (job->state == JOB_QUEUED)
                         job_finish_unstarted(job, -ETIMEDOUT);

@@ -10,6 +10,9 @@
 #include "util/io.h"
 #include "util/strings.h"
 
+/* As much as fits into the socket's buffer: a worker gone mad cannot keep us here. */
+#define MESSAGES_MAX 1024
+
 bool physical_function_has_work(const PhysicalFunctionPlan *plan)
 {
         return plan->autoprobe_off || plan->autoprobe_restore || plan->set_num_vfs;
@@ -90,7 +93,6 @@ void job_begin(Job *job, uint64_t start_usec)
         job->state = JOB_RUNNING;
         job->deadline_usec = job_deadline(job, now + start_usec);
         job->look_usec = job_deadline(job, now);
-        worker_assign(&job->worker, job->number);
 }
 
 static void look_at_board(Job *job)
@@ -153,6 +155,8 @@ static void take_physical_function(Job *job, const PhysicalFunctionReport *repor
 
 static void take_message(Job *job, const ProgressMessage *message)
 {
+        if (message->task != job->number)
+                return;
         switch (message->type) {
         case PROGRESS_MEMBER:
                 take_member(job, message->index, &message->member);
@@ -171,16 +175,17 @@ static void take_message(Job *job, const ProgressMessage *message)
 void job_receive(Job *job)
 {
         look_at_board(job);
-        /* as much as fits into the socket's buffer: a worker gone mad cannot keep us here */
-        for (unsigned i = 0; i < 1024 && job->worker.socket >= 0; i++) {
+        for (unsigned i = 0; i < MESSAGES_MAX && !job->is_complete; i++) {
                 ProgressMessage message;
                 int r;
 
+                if (job->worker.socket < 0)
+                        break;
                 r = progress_receive(job->worker.socket, &message);
                 if (r > 0) {
                         take_message(job, &message);
                 } else if (r == 0) {
-                        return;
+                        break;
                 } else if (r != -EBADMSG) {
                         close_descriptor(&job->worker.socket);
                         job->worker.socket = -1;
@@ -262,16 +267,42 @@ void job_finish_unstarted(Job *job, int error)
                         "processes, then run \"vfio-bindctl apply\"", strerror(-error));
 }
 
+uint64_t job_worker_task(Job *job)
+{
+        ProgressOperation operation;
+        uint64_t task;
+        int r = 0;
+
+        for (unsigned i = 0; i < MESSAGES_MAX && job->worker.socket >= 0; i++) {
+                r = progress_peek(job->worker.socket, &task);
+                if (r != -EBADMSG)
+                        break;
+        }
+        if (r > 0)
+                return task;
+        if (!job->worker.board || progress_board_read(job->worker.board, &operation) <= 0)
+                return 0;
+        return operation.task == job->number ? 0 : operation.task;
+}
+
 void job_pass_worker(Job *job, Job *next)
 {
-        if (!next) {
-                job->state = JOB_DISMISSED;
-                return;
-        }
         next->worker = job->worker;
-        next->last_known = job->last_known;
         job->worker = (Worker){ .pidfd = -1, .socket = -1 };
-        job->state = JOB_FINISHED;
+        job->state = job->state == JOB_DONE ? JOB_FINISHED : JOB_GONE;
+}
+
+static void let_go_of_plan(Job *job, JobState state)
+{
+        job->state = state;
+        job->group = NULL;
+        job->physical_function = NULL;
+        group_report_done(&job->report);
+}
+
+void job_rest(Job *job)
+{
+        let_go_of_plan(job, JOB_RESTING);
 }
 
 static const MemberPlan *find_stuck(const Job *job)
@@ -399,10 +430,7 @@ void job_give_up(Job *job, const Operations *operations, bool killed)
 
 void job_abandon(Job *job)
 {
-        job->state = JOB_ABANDONED;
-        job->group = NULL;
-        job->physical_function = NULL;
-        group_report_done(&job->report);
+        let_go_of_plan(job, JOB_ABANDONED);
         close_descriptor(&job->worker.socket);
         job->worker.socket = -1;
 }

@@ -10,7 +10,8 @@ typedef enum JobState {
         JOB_QUEUED,
         JOB_RUNNING,
         JOB_FINISHED,  /* report ready, worker reaped, at another job or never started */
-        JOB_DISMISSED, /* report ready, worker is about to end */
+        JOB_DONE,      /* report ready, its worker takes the next job or ends */
+        JOB_RESTING,   /* likewise, and reported */
         JOB_GIVEN_UP,  /* report ready, worker lives */
         JOB_ABANDONED, /* reported; only the worker's end is waited for */
         JOB_GONE,
@@ -30,7 +31,7 @@ struct Job {
         uint64_t deadline_usec;
         uint64_t look_usec; /* when to look what it is at: nobody is told of each operation */
         Worker worker;
-        uint64_t last_known; /* the number of the last job that this worker knows of */
+        bool is_offered; /* to the workers; one of them may have it already */
         bool was_given_up;
         bool is_second; /* the first worker was killed */
 
@@ -51,11 +52,15 @@ Job *job_free(Job *job);
 
 uint64_t job_deadline(const Job *job, uint64_t started_usec);
 
-/* The worker is about to get it: it has `start_usec` to come to its first operation. */
+/* A worker gets it, or has it: it has `start_usec` to come to its first operation. */
 void job_begin(Job *job, uint64_t start_usec);
 
-/* Takes what the worker has said, and what it is at. */
+/* Takes what the worker has said of it, up to the end of its report, and what it is at. */
 void job_receive(Job *job);
+
+/* The number of the task that the worker of a job that is done has taken since, by what it has said
+ * or what it is at. 0: none that is known. */
+uint64_t job_worker_task(Job *job);
 
 /* The worker has ended: with its report, or without. Where it was killed, a second one is to finish
  * or undo what it left (queued again); there is no third. */
@@ -64,9 +69,11 @@ void job_finish_ended(Job *job);
 /* No worker was started: error, or -ETIMEDOUT if there was no time for it. */
 void job_finish_unstarted(Job *job, int error);
 
-/* The report is complete: another job, queued and known to the worker, takes the worker over; NULL:
- * there is none, it is to end. */
+/* The worker of a job that is done has taken another one. */
 void job_pass_worker(Job *job, Job *next);
+
+/* Lets go of the plan; the worker is still listened to, for it may take another job. */
+void job_rest(Job *job);
 
 /* The worker does not come back: reports stuck, and says so in the record of the function that it
  * is at (operations on records do not block). */

@@ -44,21 +44,51 @@ static bool check(ProgressMessage *message)
         }
 }
 
-int progress_receive(int fd, ProgressMessage *ret)
+/* *ret_is_valid: it has the size and look of a message. */
+static int receive(int fd, int flags, ProgressMessage *ret, bool *ret_is_valid)
 {
-        ProgressMessage message = {};
         ssize_t n;
 
         do
-                n = recv(fd, &message, sizeof(message), MSG_DONTWAIT | MSG_TRUNC);
+                n = recv(fd, ret, sizeof(*ret), MSG_DONTWAIT | MSG_TRUNC | flags);
         while (n < 0 && errno == EINTR);
         if (n < 0)
                 return errno == EAGAIN || errno == EWOULDBLOCK ? 0 :
                         errno == ECONNRESET ? -ENOTCONN : -errno;
         if (n == 0)
                 return -ENOTCONN;
-        if ((size_t) n != sizeof(message) || message.magic != PROGRESS_MAGIC || !check(&message))
+        *ret_is_valid = (size_t) n == sizeof(*ret) && ret->magic == PROGRESS_MAGIC;
+        return 1;
+}
+
+int progress_receive(int fd, ProgressMessage *ret)
+{
+        ProgressMessage message = {};
+        bool is_valid = false;
+        int r;
+
+        r = receive(fd, 0, &message, &is_valid);
+        if (r <= 0)
+                return r;
+        if (!is_valid || !check(&message))
                 return -EBADMSG;
         *ret = message;
+        return 1;
+}
+
+int progress_peek(int fd, uint64_t *ret_task)
+{
+        ProgressMessage message = {};
+        bool is_valid = false;
+        int r;
+
+        r = receive(fd, MSG_PEEK, &message, &is_valid);
+        if (r <= 0)
+                return r;
+        if (!is_valid) {
+                r = receive(fd, 0, &message, &is_valid);
+                return r < 0 ? r : -EBADMSG;
+        }
+        *ret_task = message.task;
         return 1;
 }

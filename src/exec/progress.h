@@ -21,6 +21,7 @@ typedef enum ProgressType {
 
 typedef struct ProgressMessage {
         uint64_t magic;
+        uint64_t task; /* the number of the task that it is about */
         ProgressType type;
         uint32_t index; /* PROGRESS_MEMBER: which; PROGRESS_GROUP: how many */
         union {
@@ -30,10 +31,13 @@ typedef struct ProgressMessage {
         };
 } ProgressMessage;
 
-/* Sends; where the parent is gone, the worker goes on without. Only `type` and what belongs to it
- * need to be set. */
+/* Sends; where the parent is gone, the worker goes on without. `task`, `type` and what belongs to
+ * it need to be set. */
 void progress_send(int fd, ProgressMessage *message);
 
 /* Takes the next message without waiting. Returns 1; 0: there is none now; -EBADMSG: one that was
  * no valid message is dropped; -ENOTCONN: the worker's end is closed; another negative errno. */
 int progress_receive(int fd, ProgressMessage *ret) _must_check_;
+
+/* As progress_receive(), but says only which task the next message is about, and leaves it. */
+int progress_peek(int fd, uint64_t *ret_task) _must_check_;

@@ -204,9 +204,10 @@ static int perform_reported(void *userdata, const Operation *operation, char **r
         return reporter->operations->perform(reporter->operations->userdata, operation, ret_text);
 }
 
-static int run_group(const WorkerTask *task, const Operations *operations, int socket)
+static int run_group(const WorkerTask *task, uint64_t number, const Operations *operations,
+        int socket)
 {
-        ProgressMessage message = {};
+        ProgressMessage message;
         GroupReport report;
         int r;
 
@@ -216,11 +217,16 @@ static int run_group(const WorkerTask *task, const Operations *operations, int s
 
         set_alarm(0);
         for (size_t i = 0; i < report.n_members; i++) {
-                message = (ProgressMessage){ .type = PROGRESS_MEMBER, .index = (uint32_t) i };
+                message = (ProgressMessage){
+                        .task = number,
+                        .type = PROGRESS_MEMBER,
+                        .index = (uint32_t) i,
+                };
                 message.member = report.members[i];
                 progress_send(socket, &message);
         }
         message = (ProgressMessage){
+                .task = number,
                 .type = PROGRESS_GROUP,
                 .index = (uint32_t) report.n_members,
         };
@@ -231,9 +237,10 @@ static int run_group(const WorkerTask *task, const Operations *operations, int s
         return 0;
 }
 
-static int run_physical_function(const WorkerTask *task, const Operations *operations, int socket)
+static int run_physical_function(const WorkerTask *task, uint64_t number,
+        const Operations *operations, int socket)
 {
-        ProgressMessage message = { .type = PROGRESS_PHYSICAL_FUNCTION };
+        ProgressMessage message = { .task = number, .type = PROGRESS_PHYSICAL_FUNCTION };
         int r;
 
         r = physical_function_run(task->physical_function, task->options, operations,
@@ -268,15 +275,60 @@ static int run_task(const WorkerTask *task, uint64_t number, int socket, Progres
         };
         Operations operations = { .userdata = &reporter, .perform = perform_reported };
 
-        return task->group ? run_group(task, &operations, socket)
-                           : run_physical_function(task, &operations, socket);
+        return task->group ? run_group(task, number, &operations, socket)
+                           : run_physical_function(task, number, &operations, socket);
 }
 
-static _Noreturn void worker_main(const Operations *operations, WorkerFind find,
-        const void *userdata, int socket, ProgressBoard *board)
+/* What a worker has from its parent. */
+typedef struct Instructions {
+        const Operations *operations;
+        WorkerFind find;
+        const void *userdata;
+        Offers *offers;
+        pid_t parent;
+} Instructions;
+
+static bool knows(const void *userdata, uint64_t number)
 {
+        const Instructions *instructions = userdata;
+        WorkerTask task;
+
+        return instructions->find(instructions->userdata, number, &task);
+}
+
+/* Nobody watches over what is begun when the parent is gone, or wants it any more. */
+static uint64_t take_next(const Instructions *instructions)
+{
+        if (getppid() != instructions->parent)
+                return 0;
+        return offers_take(instructions->offers, getpid(), knows, instructions);
+}
+
+static void run_tasks(const Instructions *instructions, uint64_t number, int socket,
+        ProgressBoard *board)
+{
+        const Operations *operations = instructions->operations;
         Announcements announcements = {};
         WorkerTask task;
+
+        while (number > 0) {
+                if (!instructions->find(instructions->userdata, number, &task) ||
+                    run_task(&task, number, socket, board, &announcements) < 0)
+                        _exit(EXIT_FAILURE);
+                if (now_monotonic_coarse() - announcements.since_usec >= ANNOUNCE_LATEST_USEC)
+                        announce_all(&announcements, operations);
+                number = take_next(instructions);
+                if (number > 0)
+                        continue;
+                announce_all(&announcements, operations);
+                number = take_next(instructions);
+        }
+}
+
+static _Noreturn void worker_main(const Instructions *instructions, int socket,
+        ProgressBoard *board)
+{
+        const Operations *operations = instructions->operations;
         uint64_t number;
 
         (void) setsid();
@@ -284,14 +336,8 @@ static _Noreturn void worker_main(const Operations *operations, WorkerFind find,
         close_descriptors(operations, socket);
         redirect_standard_streams(operations);
         reset_signals();
-        while (receive_number(socket, &number)) {
-                if (!find(userdata, number, &task) ||
-                    run_task(&task, number, socket, board, &announcements) < 0)
-                        _exit(EXIT_FAILURE);
-                if (now_monotonic_coarse() - announcements.since_usec >= ANNOUNCE_LATEST_USEC)
-                        announce_all(&announcements, operations);
-        }
-        announce_all(&announcements, operations);
+        if (receive_number(socket, &number))
+                run_tasks(instructions, number, socket, board);
         _exit(EXIT_SUCCESS);
 }
 
@@ -303,8 +349,8 @@ static int open_pidfd(pid_t pid)
 }
 
 /* No handler of the parent may run in the child before the child has made its signals its own. */
-static pid_t fork_with_signals_blocked(const Operations *operations, WorkerFind find,
-        const void *userdata, int socket, ProgressBoard *board)
+static pid_t fork_with_signals_blocked(const Instructions *instructions, int socket,
+        ProgressBoard *board)
 {
         sigset_t all, before;
         pid_t pid;
@@ -313,15 +359,23 @@ static pid_t fork_with_signals_blocked(const Operations *operations, WorkerFind 
         (void) sigprocmask(SIG_BLOCK, &all, &before);
         pid = fork();
         if (pid == 0)
-                worker_main(operations, find, userdata, socket, board);
+                worker_main(instructions, socket, board);
         if (pid < 0)
                 pid = -errno;
         (void) sigprocmask(SIG_SETMASK, &before, NULL);
         return pid;
 }
 
-int worker_start(const Operations *operations, WorkerFind find, const void *userdata, Worker *ret)
+int worker_start(const Operations *operations, WorkerFind find, const void *userdata,
+        Offers *offers, Worker *ret)
 {
+        const Instructions instructions = {
+                .operations = operations,
+                .find = find,
+                .userdata = userdata,
+                .offers = offers,
+                .parent = getpid(),
+        };
         _cleanup_(progress_board_freep) ProgressBoard *board = NULL;
         int sockets[2];
         pid_t pid;
@@ -332,7 +386,7 @@ int worker_start(const Operations *operations, WorkerFind find, const void *user
                 return r;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
                 return -errno;
-        pid = fork_with_signals_blocked(operations, find, userdata, sockets[1], board);
+        pid = fork_with_signals_blocked(&instructions, sockets[1], board);
         (void) close(sockets[1]);
         if (pid < 0) {
                 (void) close(sockets[0]);

@@ -3,14 +3,16 @@
 
 #include <sys/types.h>
 
+#include "exec/offers.h"
 #include "exec/progress-board.h"
 #include "exec/transaction.h"
 
-/* A worker: a forked process that does one transaction after another, those that its parent names
- * by their numbers, tells of them (exec/progress.h), and ends when its parent has no more. It knows
- * what there was when it was forked. It belongs to nobody: it has a session of its own, finishes
- * what it began when its parent is gone, and ends by SIGALRM where a single operation takes longer
- * than it may, by a second to six, and lets itself be interrupted. */
+/* A worker: a forked process that does one transaction after another, the first as its parent says,
+ * the others as the parent offers them (exec/offers.h), tells of them (exec/progress.h), and ends
+ * when there is no more, or no parent. It knows what there was when it was forked. It belongs to
+ * nobody: it has a session of its own, finishes what it began when its parent is gone, and ends by
+ * SIGALRM where a single operation takes longer than it may, by a second to six, and lets itself be
+ * interrupted. */
 
 typedef struct WorkerTask {
         const GroupPlan *group;                        /* or */
@@ -34,10 +36,10 @@ typedef struct Worker {
 void worker_setup_process(int argc, char **argv);
 
 /* Forks; nothing is begun yet. Returns 0, or a negative errno with no process left behind. */
-int worker_start(const Operations *operations, WorkerFind find, const void *userdata, Worker *ret)
-        _must_check_;
+int worker_start(const Operations *operations, WorkerFind find, const void *userdata,
+        Offers *offers, Worker *ret) _must_check_;
 
-/* Gives it the next task. What it cannot take it will not tell of, but end. */
+/* Gives it its first task. What it cannot take it will not tell of, but end. */
 void worker_assign(const Worker *worker, uint64_t number);
 
 /* Has it ended? Reaps it then. */

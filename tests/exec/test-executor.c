@@ -2,7 +2,9 @@
 /* Plans in the executor: outcomes, many groups at once, the time of a whole stage. */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -81,20 +83,122 @@ static void test_many(void)
         bench_tear_down(&bench);
 }
 
-static int block_first(Shared *shared, const Operation *operation, char **ret)
-{
-        if (operation->number != 100 || shared->blocked != 0)
-                return -EBUSY;
-        shared->blocked = getpid();
-        return block(shared, operation, ret);
-}
-
 static void dispatch_next(Bench *bench)
 {
         struct pollfd poll_fd = { .fd = executor_get_fd(bench->executor), .events = POLLIN };
 
         ASSERT_TRUE(poll(&poll_fd, 1, 1000) >= 0);
         ASSERT_OK(executor_dispatch(bench->executor));
+}
+
+static int arrive(Shared *shared, const Operation *operation, char **ret)
+{
+        (void) __atomic_add_fetch(&shared->n_arrived, 1, __ATOMIC_SEQ_CST);
+        return -EBUSY;
+}
+
+static unsigned n_arrived(const Bench *bench)
+{
+        return __atomic_load_n(&bench->shared->n_arrived, __ATOMIC_SEQ_CST);
+}
+
+/* The parent has no processor, or is busy: nobody waits to be given the next group. */
+static void test_workers_take_the_next(void)
+{
+        uint64_t end = now_monotonic() + 10 * USEC_PER_SEC;
+        Bench bench = {};
+
+        bench_set_up(&bench, "bind-taken", 10 * USEC_PER_SEC);
+        make_many(&bench);
+        bench.shared->is_special = is_lock;
+        bench.shared->perform = arrive;
+        ASSERT_OK(executor_add(bench.executor, &bench.plan));
+        dispatch_next(&bench);
+        while (n_arrived(&bench) < MANY) {
+                ASSERT_TRUE(now_monotonic() < end);
+                (void) sched_yield();
+        }
+        ASSERT_TRUE(bench.n_done < MANY);
+        bench_dispatch_until_idle(&bench);
+        ASSERT_EQ(bench.n_done, MANY);
+        ASSERT_EQ(n_arrived(&bench), MANY);
+        bench_tear_down(&bench);
+}
+
+static int arrive_and_wait(Shared *shared, const Operation *operation, char **ret)
+{
+        (void) arrive(shared, operation, ret);
+        (void) sem_post(&shared->begun);
+        while (sem_wait(&shared->go_on) < 0)
+                continue;
+        return -EBUSY;
+}
+
+/* They finish what they have, and take nothing more. */
+static void test_parent_is_gone(void)
+{
+        Bench bench = {};
+        unsigned n;
+        pid_t pid;
+
+        ASSERT_OK(prctl(PR_SET_CHILD_SUBREAPER, 1));
+        bench_set_up(&bench, "bind-taken", 10 * USEC_PER_SEC);
+        make_many(&bench);
+        bench.shared->is_special = is_lock;
+        bench.shared->perform = arrive_and_wait;
+        pid = fork();
+        ASSERT_TRUE(pid >= 0);
+        if (pid == 0) {
+                if (executor_add(bench.executor, &bench.plan) < 0 ||
+                    executor_dispatch(bench.executor) < 0)
+                        _exit(EXIT_FAILURE);
+                while (sem_wait(&bench.shared->begun) < 0)
+                        continue;
+                _exit(EXIT_SUCCESS);
+        }
+        ASSERT_EQ(waitpid(pid, NULL, 0), pid);
+        for (unsigned i = 0; i < MANY; i++)
+                ASSERT_OK(sem_post(&bench.shared->go_on));
+        for (n = 0; waitpid(-1, NULL, 0) > 0;)
+                n++;
+        ASSERT_TRUE(n > 0);
+        ASSERT_TRUE(n_arrived(&bench) <= n);
+        bench_tear_down(&bench);
+        ASSERT_OK(prctl(PR_SET_CHILD_SUBREAPER, 0));
+}
+
+static int die_once(Shared *shared, const Operation *operation, char **ret)
+{
+        if (operation->number == 100 + MANY / 2 && shared->blocked == 0) {
+                shared->blocked = getpid();
+                (void) raise(SIGKILL);
+        }
+        return arrive(shared, operation, ret);
+}
+
+/* Killed in one that it had taken by itself: another worker does that one, and the rest. */
+static void test_taker_is_killed(void)
+{
+        Bench bench = {};
+
+        bench_set_up(&bench, "bind-taken", 10 * USEC_PER_SEC);
+        make_many(&bench);
+        bench.shared->is_special = is_lock;
+        bench.shared->perform = die_once;
+        bench_run(&bench);
+        ASSERT_EQ(bench.n_done, MANY);
+        ASSERT_EQ(n_arrived(&bench), MANY);
+        ASSERT_TRUE(!lives(bench.shared->blocked));
+        ASSERT_CONTAINS(bench.last.text, "lock-group");
+        bench_tear_down(&bench);
+}
+
+static int block_first(Shared *shared, const Operation *operation, char **ret)
+{
+        if (operation->number != 100 || shared->blocked != 0)
+                return -EBUSY;
+        shared->blocked = getpid();
+        return block(shared, operation, ret);
 }
 
 static void test_one_does_not_delay_others(void)
@@ -281,6 +385,9 @@ int main(int argc, char **argv)
         test_bound();
         test_refused();
         test_many();
+        test_workers_take_the_next();
+        test_parent_is_gone();
+        test_taker_is_killed();
         test_one_does_not_delay_others();
         test_total_deadline();
         test_workers_go_on();

@@ -41,6 +41,7 @@ static void tear_down(Pair *pair)
 
 static void send_message(Pair *pair, ProgressMessage message)
 {
+        message.task = pair->job->number;
         progress_send(pair->worker, &message);
 }
 
