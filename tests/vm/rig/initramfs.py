@@ -13,6 +13,7 @@ import subprocess
 import tarfile
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from rig import RigError
@@ -27,6 +28,10 @@ tar -C "$root" --numeric-owner --exclude './dev/*' -I zstd -xpf "$2"
 tar -C "$root" --no-overwrite-dir --keep-directory-symlink -xpf "$1/files.tar"
 mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc"
+"""
+# What is there already stays as it is, with its dependencies.
+_PACKAGES = """
+tar -C "$root" --exclude './dev/*' --skip-old-files --keep-directory-symlink -xpf "$4"
 """
 _INITRAMFS_TOOLS = """
 chroot "$root" /usr/lib/rig/make-initramfs most "$3" /initramfs
@@ -53,27 +58,30 @@ class InitramfsError(RigError):
     """What makes an initramfs failed; the text tells what it said."""
 
 
-def with_project(image: Image, files: Files, kind: str, cache: Path) -> Path:
+def with_project(
+    image: Image, files: Files, kind: str, packages: Sequence[str], cache: Path
+) -> Path:
     """An initramfs with host drivers, of a kind of PROJECT, made with `files` in place.
 
-    What was made for the same files before is taken from `cache`. Raises InitramfsError.
+    For initramfs-tools, Debian `packages` may be there beside the guest's. What was made for the same files before is taken from `cache`. Raises InitramfsError.
     """
-    digest = hashlib.sha256(f"{image.directory} {kind}".encode())
+    digest = hashlib.sha256(f"{image.directory} {kind} {packages}".encode())
     for path, entry in sorted(files.items()):
         digest.update(f"\0{path}\0{entry.mode:o}\0".encode() + entry.content)
     made = cache / f"initramfs-{digest.hexdigest()[:12]}"
     with _lock:
         if not made.exists():
-            _make(image, files, kind, made)
+            _make(image, files, kind, packages, made)
     return made
 
 
-def _dracut(image: Image) -> Path:
-    """The package dracut-core and what it needs, unpacked only: it excludes no initramfs-tools."""
-    archive = image.directory / "dracut.tar"
+def _unpacked(image: Image, packages: Sequence[str]) -> Path:
+    """A tar of the packages and what they need, unpacked only: they exclude no initramfs-tools."""
+    name = "-".join(sorted(packages))
+    archive = image.directory / f"{name}.tar"
     if not archive.exists():
-        unfinished = image.directory / "dracut.new.tar"
-        command = ["mmdebstrap", "--variant=extract", "--include=dracut-core"]
+        unfinished = image.directory / f"{name}.new.tar"
+        command = ["mmdebstrap", "--variant=extract", f"--include={','.join(packages)}"]
         options = [*image.guest.options, image.guest.suite, str(unfinished)]
         result = subprocess.run(
             [*command, *options],
@@ -83,22 +91,29 @@ def _dracut(image: Image) -> Path:
             check=False,
         )
         if result.returncode != 0:
-            raise InitramfsError(f"dracut-core: {result.stderr.strip()[-2000:]}")
+            raise InitramfsError(f"{name}: {result.stderr.strip()[-2000:]}")
         unfinished.rename(archive)
     return archive
 
 
-def _make(image: Image, files: Files, kind: str, target: Path) -> None:
+def _make(
+    image: Image, files: Files, kind: str, packages: Sequence[str], target: Path
+) -> None:
+    if kind in _OMITTED:
+        script = _SCRIPT + _DRACUT
+        more = [_unpacked(image, ["dracut-core"]), GUEST_FILES / "dracut", _OMITTED[kind]]
+    elif packages:
+        script = _SCRIPT + _PACKAGES + _INITRAMFS_TOOLS
+        more = [_unpacked(image, packages)]
+    else:
+        script, more = _SCRIPT + _INITRAMFS_TOOLS, []
     with tempfile.TemporaryDirectory(prefix="vm-initramfs-") as temporary:
         work = Path(temporary)
         work.chmod(0o777)
         _write_tar(files, work / "files.tar")
         # Also for root: it gives a mount namespace of its own.
-        script = _SCRIPT + (_DRACUT if kind in _OMITTED else _INITRAMFS_TOOLS)
         helper = ["mmdebstrap", "--unshare-helper", "sh", "-euc", script, "sh"]
-        arguments = [str(work), str(image.archive), image.release]
-        if kind in _OMITTED:
-            arguments += [str(_dracut(image)), str(GUEST_FILES / "dracut"), _OMITTED[kind]]
+        arguments = [str(work), str(image.archive), image.release, *map(str, more)]
         result = subprocess.run(
             [*helper, *arguments],
             stdin=subprocess.DEVNULL,

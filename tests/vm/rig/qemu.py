@@ -36,7 +36,7 @@ class Machine:
     initrd: Path
     arguments: str
     hardware: Hardware
-    disk: Path | None = None
+    disks: tuple[Path, ...] = ()
     disk_model: str = "virtio-blk-pci"
     memory: str = "1536M"
     processors: int = 2
@@ -84,24 +84,21 @@ def command_line(machine: Machine, directory: Path, console: str) -> list[str]:
         *("-append", machine.arguments),
         *("-serial", console),
     ]
-    if machine.disk:
-        command += _root_disk(machine.disk, machine.disk_model)
+    command += _root_disks(machine.disks, machine.disk_model)
     return command + machine.hardware.arguments(directory)
 
 
-def _root_disk(disk: Path, model: str) -> list[str]:
-    """The disk that the guest is on: its model is one of ROOT_MODELS in rig.scenario."""
-    controller, _, variant = model.partition("-") if "nvme" in model else (model, "", "")
-    slots = {"root": ROOT_DISK_SLOT}
-    if variant == "pair":
-        slots["root2"] = ROOT_DISK_2_SLOT
-    path = str(disk).replace(",", ",,")
+def _root_disks(disks: tuple[Path, ...], model: str) -> list[str]:
+    """The disks that the guest is on: the model is one of rig.root_disk."""
+    controller = "nvme" if model.startswith("nvme") else model
+    slots = (("root", ROOT_DISK_SLOT), ("root2", ROOT_DISK_2_SLOT))
     arguments = []
-    for name, slot in slots.items():
+    for disk, (name, slot) in zip(disks, slots, strict=False):
+        path = str(disk).replace(",", ",,")
         device = f"{controller},drive={name},bus=pcie.0,addr={slot:#x}"
         if controller == "nvme":
             device += f",serial={name}"
-        if variant == "multifunction":
+        if model == "nvme-multifunction":
             device += ",multifunction=on"
         drive = f"if=none,id={name},file={path},format=raw,snapshot=on,cache=unsafe"
         arguments += ["-drive", drive, "-device", device]

@@ -9,7 +9,16 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from rig import RigError, UnavailableError, cpio, initramfs, overlay, qemu, topology
+from rig import (
+    RigError,
+    UnavailableError,
+    cpio,
+    initramfs,
+    overlay,
+    qemu,
+    root_disk,
+    topology,
+)
 from rig.channel import Results
 from rig.guests import Image
 from rig.report import Report, Summary
@@ -109,7 +118,9 @@ def prepare(
         if not base.is_file():
             raise UnavailableError(f"no boot has saved {base}")
     elif this.initramfs in initramfs.PROJECT:
-        base = initramfs.with_project(image, files, this.initramfs, cache)
+        base = initramfs.with_project(
+            image, files, this.initramfs, this.initramfs_packages, cache
+        )
     else:
         base = image.initramfs(this.initramfs)
     script = this.folder / this.script
@@ -134,12 +145,13 @@ def prepare(
         # Behind other models than virtio's there may be drives beside the root.
         root = "/dev/vda" if this.root_model == "virtio-blk-pci" else "LABEL=rig"
         arguments[1:1] = [f"root={root}", SYSTEM_ARGUMENTS]
+    disks = tuple(root_disk.make(this.root_model, image.disk, directory)) if in_systemd else ()
     return qemu.Machine(
         kernel=image.kernel,
         initrd=initrd,
         arguments=" ".join(part for part in arguments if part),
         hardware=hardware,
-        disk=image.disk if in_systemd else None,
+        disks=disks,
         disk_model=this.root_model,
         memory=this.memory,
     )

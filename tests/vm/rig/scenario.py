@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from rig import RigError
+from rig import RigError, root_disk
 from rig.channel import Results
 from rig.report import Report
 from rig.topology import Part
@@ -18,7 +18,6 @@ TIERS = ("kernel", "system")
 INITRAMFS = ("list", "most", "project", "dracut", "dracut-systemd")
 # "saved:BOOT/NAME": what the script of an earlier boot gave to save_file.
 SAVED = "saved:"
-ROOT_MODELS = ("virtio-blk-pci", "nvme", "nvme-multifunction", "nvme-pair")
 DEFAULT_DEADLINE = {"kernel": 120, "system": 420}
 
 # What a scenario.py may set; all but TIER has a default.
@@ -35,6 +34,7 @@ SETTINGS = {
     "KERNEL_ARGS",
     "INITRAMFS",
     "INITRAMFS_FILES",
+    "INITRAMFS_PACKAGES",
     "ROOT_MODEL",
     "FULL_ONLY",
     "SCRIPT",
@@ -61,6 +61,7 @@ class Boot:
     kernel_args: str | None = None
     initramfs: str | None = None
     initramfs_files: Mapping[str, object] | None = None
+    initramfs_packages: Sequence[str] | None = None
     root_model: str | None = None
     script: str | None = None
     deadline: float | None = None
@@ -90,6 +91,7 @@ class Scenario:
     kernel_args: str
     initramfs: str
     initramfs_files: Mapping[str, object]
+    initramfs_packages: Sequence[str]
     root_model: str
     full_only: bool
     script: str
@@ -147,6 +149,7 @@ def load(folder: Path) -> Scenario:
         kernel_args=getattr(module, "KERNEL_ARGS", ""),
         initramfs=getattr(module, "INITRAMFS", "list"),
         initramfs_files=getattr(module, "INITRAMFS_FILES", {}),
+        initramfs_packages=tuple(getattr(module, "INITRAMFS_PACKAGES", ())),
         root_model=getattr(module, "ROOT_MODEL", "virtio-blk-pci"),
         full_only=getattr(module, "FULL_ONLY", False),
         script=getattr(module, "SCRIPT", "guest.sh"),
@@ -160,8 +163,8 @@ def load(folder: Path) -> Scenario:
         resolved = scenario.resolved(boot)
         if resolved.initramfs not in INITRAMFS and not resolved.initramfs.startswith(SAVED):
             raise ScenarioError(f"{folder.name}: INITRAMFS must be one of {', '.join(INITRAMFS)}")
-        if resolved.root_model not in ROOT_MODELS:
-            known = ", ".join(ROOT_MODELS)
+        if resolved.root_model not in root_disk.MODELS:
+            known = ", ".join(root_disk.MODELS)
             raise ScenarioError(f"{folder.name}: ROOT_MODEL must be one of {known}")
         if not (folder / resolved.script).is_file():
             raise ScenarioError(f"{folder.name}: no {resolved.script}")

@@ -69,10 +69,10 @@ class Requirements(unittest.TestCase):
 class RootDisk(unittest.TestCase):
     """The disk that a guest is on, as the models of rig.scenario."""
 
-    def devices(self, model: str) -> list[str]:
+    def devices(self, model: str, disks: tuple[Path, ...] = (Path("/a,b"),)) -> list[str]:
         """The -device arguments."""
-        arguments = qemu._root_disk(Path("/a,b"), model)
-        self.assertEqual(arguments[0::4], ["-drive"] * (len(arguments) // 4))
+        arguments = qemu._root_disks(disks, model)
+        self.assertEqual(arguments[0::4], ["-drive"] * len(disks))
         self.assertIn("file=/a,,b,format=raw,snapshot=on", arguments[1])
         return arguments[3::4]
 
@@ -82,11 +82,15 @@ class RootDisk(unittest.TestCase):
         )
         nvme = "nvme,drive=root,bus=pcie.0,addr=0x2,serial=root"
         self.assertEqual(self.devices("nvme"), [nvme])
+        self.assertEqual(self.devices("nvme-luks"), [nvme])
         self.assertEqual(self.devices("nvme-multifunction"), [f"{nvme},multifunction=on"])
         self.assertEqual(
-            self.devices("nvme-pair"),
+            self.devices("nvme-raid", (Path("/a,b"), Path("/c"))),
             [nvme, "nvme,drive=root2,bus=pcie.0,addr=0x1,serial=root2"],
         )
+
+    def test_no_disk(self) -> None:
+        self.assertEqual(qemu._root_disks((), "virtio-blk-pci"), [])
 
 
 if __name__ == "__main__":

@@ -40,6 +40,31 @@ crypt() {
     assert_taken_over
 }
 
+assert_other_is_clean() {
+    assert_driver "$OTHER" vfio-pci
+    assert_not_probed "$OTHER"
+    assert_property "$OTHER" Provenance 's "clean"'
+    assert_property "$OTHER" ClaimedStage 's "initrd"'
+}
+
+raid() {
+    assert_root_is /dev/md0
+    for address in "$ROOT_DISK" "$ROOT_DISK_2"; do
+        in_initramfs "$address" host-device
+        assert_host_needs "$address"
+        check "$address is in the mirror" sh -c "ls -l /sys/block/md0/slaves | grep -F $address/"
+    done
+    assert_other_is_clean
+}
+
+luks() {
+    assert_root_is /dev/mapper/rig-root
+    check "LUKS is below it" sh -c 'dmsetup info -c --noheadings -o uuid rig-root | grep CRYPT-LUKS2-'
+    in_initramfs "$ROOT_DISK" host-device
+    assert_host_needs "$ROOT_DISK"
+    assert_other_is_clean
+}
+
 kdump() {
     check "this is a crash kernel" test -e /proc/vmcore
     for address in "$ROOT_DISK" "$OTHER"; do

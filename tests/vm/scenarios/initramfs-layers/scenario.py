@@ -1,7 +1,8 @@
-"""A root below dm-crypt, a driver built into the kernel, a crash kernel: in the initramfs."""
+"""A root on RAID, LUKS, dm-crypt; a driver built into the kernel; a crash kernel."""
 
 import struct
 
+from rig import cpio, root_disk
 from rig import topology as hw
 from rig.host_devices import record
 from rig.scenario import Boot
@@ -16,6 +17,19 @@ DEADLINE = 600
 drives = [hw.Iommu(), hw.Nvme("OTHER")]
 TOPOLOGY = [*drives, hw.Raw("pci-serial,addr=5", "SERIAL", "0000:00:05.0")]
 record_path = "/var/lib/vfio-bindd/host-devices"
+
+
+def root_on(what, *addresses):
+    """The record of a host whose root is on drives of these addresses."""
+    return record(
+        *(
+            f"path={address} address={address} id=1b36:0010:1af4:1100 serial=- uses=system "
+            f"what={what} is mounted on /"
+            for address in addresses
+        )
+    )
+
+
 FILES = {
     "/etc/vfio-bind.conf": """\
 [Claim drives]
@@ -24,10 +38,7 @@ Match=class=0108
 [Claim serial]
 Match=@SERIAL@
 """,
-    record_path: record(
-        "path=0000:00:02.0 address=0000:00:02.0 id=1b36:0010:1af4:1100 serial=- uses=system "
-        "what=/dev/mapper/rig-root is mounted on /"
-    ),
+    record_path: root_on("/dev/mapper/rig-root", "0000:00:02.0"),
 }
 
 
@@ -57,6 +68,28 @@ BOOTS = (
         "crypt",
         kernel_args="root=/dev/mapper/rig-root",
         initramfs_files={record_path: "torn\n"},
+    ),
+    # By Debian's own packages, as their users have them.
+    Boot(
+        "raid",
+        root_model="nvme-raid",
+        kernel_args="root=/dev/md0",
+        initramfs_packages=("mdadm",),
+        files={
+            record_path: root_on("/dev/md0", "0000:00:01.0", "0000:00:02.0"),
+            "/etc/mdadm/mdadm.conf": f"ARRAY /dev/md0 metadata=1.0 UUID={root_disk.RAID_UUID}\n",
+        },
+    ),
+    Boot(
+        "luks",
+        root_model="nvme-luks",
+        kernel_args="root=/dev/mapper/rig-root",
+        initramfs_packages=("cryptsetup-initramfs",),
+        files={
+            "/etc/crypttab": f"rig-root UUID={root_disk.LUKS_UUID} /etc/keys/rig.key luks,initramfs\n",
+            "/etc/keys/rig.key": cpio.Entry.file(root_disk.LUKS_KEY.encode(), 0o600),
+            "/etc/cryptsetup-initramfs/conf-hook": 'KEYFILE_PATTERN="/etc/keys/*.key"\n',
+        },
     ),
     Boot(
         "kdump",
