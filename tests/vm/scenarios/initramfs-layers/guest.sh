@@ -58,8 +58,8 @@ raid() {
 }
 
 luks() {
-    assert_root_is /dev/mapper/rig-root
-    check "LUKS is below it" sh -c 'dmsetup info -c --noheadings -o uuid rig-root | grep CRYPT-LUKS2-'
+    assert_root_is /dev/mapper/luks-root
+    check "LUKS is below it" sh -c 'dmsetup info -c --noheadings -o uuid luks-root | grep CRYPT-LUKS2-'
     in_initramfs "$ROOT_DISK" host-device
     assert_host_needs "$ROOT_DISK"
     assert_other_is_clean

@@ -83,10 +83,12 @@ BOOTS = (
     Boot(
         "luks",
         root_model="nvme-luks",
-        kernel_args="root=/dev/mapper/rig-root",
+        kernel_args="root=/dev/mapper/luks-root",
         initramfs_packages=("cryptsetup-initramfs",),
         files={
-            "/etc/crypttab": f"rig-root UUID={root_disk.LUKS_UUID} /etc/keys/rig.key luks,initramfs\n",
+            record_path: root_on("/dev/mapper/luks-root", "0000:00:02.0"),
+            "/etc/crypttab": f"luks-root UUID={root_disk.LUKS_UUID} /etc/keys/rig.key"
+            " luks,initramfs\n",
             "/etc/keys/rig.key": cpio.Entry.file(root_disk.LUKS_KEY.encode(), 0o600),
             "/etc/cryptsetup-initramfs/conf-hook": 'KEYFILE_PATTERN="/etc/keys/*.key"\n',
         },
