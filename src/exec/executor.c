@@ -21,6 +21,7 @@
 #define STAGGER_USEC    (40 * USEC_PER_MSEC)
 /* How soon it is seen what a worker has begun by itself and not told of. */
 #define FOLLOW_USEC     (USEC_PER_SEC)
+#define MESSAGES_AT_ONCE 1024
 
 struct Executor {
         Operations operations;
@@ -317,15 +318,35 @@ static Job *find_taken(const Executor *executor, uint64_t number, pid_t taker)
         return NULL;
 }
 
-/* Its job is done: which one has it taken since? */
+/* By what it says, or what it is at. A worker gone mad cannot keep us here. */
+static Job *find_next(const Executor *executor, Job *job)
+{
+        pid_t pid = job->worker.pid;
+        uint64_t number;
+
+        for (unsigned i = 0; i < MESSAGES_AT_ONCE; i++) {
+                Job *next;
+
+                number = job_peek_task(job);
+                if (number == 0)
+                        break;
+                next = find_taken(executor, number, pid);
+                if (next)
+                        return next;
+                job_drop_message(job);
+        }
+        number = job_board_task(job);
+        return number > 0 ? find_taken(executor, number, pid) : NULL;
+}
+
+/* Its job is done: which one has the worker taken since? */
 static void follow(Executor *executor, Job *job)
 {
         bool has_ended = worker_has_ended(&job->worker);
-        uint64_t number = job_worker_task(job);
-        Job *next = number > 0 ? find_taken(executor, number, job->worker.pid) : NULL;
+        Job *next = find_next(executor, job);
 
         if (next) {
-                offers_forget(executor->offers, number);
+                offers_forget(executor->offers, next->number);
                 next->is_offered = false;
                 job_pass_worker(job, next);
                 next->state = JOB_RUNNING;

@@ -172,6 +172,12 @@ static void take_message(Job *job, const ProgressMessage *message)
         }
 }
 
+static void close_socket(Job *job)
+{
+        close_descriptor(&job->worker.socket);
+        job->worker.socket = -1;
+}
+
 void job_receive(Job *job)
 {
         look_at_board(job);
@@ -187,8 +193,7 @@ void job_receive(Job *job)
                 } else if (r == 0) {
                         break;
                 } else if (r != -EBADMSG) {
-                        close_descriptor(&job->worker.socket);
-                        job->worker.socket = -1;
+                        close_socket(job);
                 }
         }
 }
@@ -267,19 +272,34 @@ void job_finish_unstarted(Job *job, int error)
                         "processes, then run \"vfio-bindctl apply\"", strerror(-error));
 }
 
-uint64_t job_worker_task(Job *job)
+uint64_t job_peek_task(Job *job)
+{
+        for (unsigned i = 0; i < MESSAGES_MAX && job->worker.socket >= 0; i++) {
+                uint64_t task;
+                int r = progress_peek(job->worker.socket, &task);
+
+                if (r > 0)
+                        return task;
+                if (r == 0)
+                        break;
+                if (r != -EBADMSG)
+                        close_socket(job);
+        }
+        return 0;
+}
+
+void job_drop_message(Job *job)
+{
+        ProgressMessage message;
+
+        if (job->worker.socket >= 0 && progress_receive(job->worker.socket, &message) == -ENOTCONN)
+                close_socket(job);
+}
+
+uint64_t job_board_task(const Job *job)
 {
         ProgressOperation operation;
-        uint64_t task;
-        int r = 0;
 
-        for (unsigned i = 0; i < MESSAGES_MAX && job->worker.socket >= 0; i++) {
-                r = progress_peek(job->worker.socket, &task);
-                if (r != -EBADMSG)
-                        break;
-        }
-        if (r > 0)
-                return task;
         if (!job->worker.board || progress_board_read(job->worker.board, &operation) <= 0)
                 return 0;
         return operation.task == job->number ? 0 : operation.task;
@@ -431,6 +451,5 @@ void job_give_up(Job *job, const Operations *operations, bool killed)
 void job_abandon(Job *job)
 {
         let_go_of_plan(job, JOB_ABANDONED);
-        close_descriptor(&job->worker.socket);
-        job->worker.socket = -1;
+        close_socket(job);
 }

@@ -58,9 +58,13 @@ void job_begin(Job *job, uint64_t start_usec);
 /* Takes what the worker has said of it, up to the end of its report, and what it is at. */
 void job_receive(Job *job);
 
-/* The number of the task that the worker of a job that is done has taken since, by what it has said
- * or what it is at. 0: none that is known. */
-uint64_t job_worker_task(Job *job);
+/* Of a job that is done: which task the worker's next message is about, and which one it is at. 0:
+ * there is no message; it is at none. */
+uint64_t job_peek_task(Job *job);
+uint64_t job_board_task(const Job *job);
+
+/* That message is about nothing that the worker could have. */
+void job_drop_message(Job *job);
 
 /* The worker has ended: with its report, or without. Where it was killed, a second one is to finish
  * or undo what it left (queued again); there is no third. */

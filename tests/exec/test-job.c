@@ -288,6 +288,36 @@ static void test_damaged_board(void)
         tear_down(&pair);
 }
 
+/* After its report: what the worker has taken since. */
+static void test_next_task(void)
+{
+        ProgressMessage next = { .task = 9, .type = PROGRESS_GROUP };
+        Pair pair = {};
+
+        set_up(&pair);
+        send_message(&pair, member_message(&pair, 0));
+        send_message(&pair, member_message(&pair, 1));
+        send_message(&pair, group_message(2));
+        ASSERT_EQ(send(pair.worker, "noise", 5, 0), 5);
+        progress_send(pair.worker, &next);
+        job_receive(pair.job);
+        ASSERT_TRUE(pair.job->is_complete);
+        ASSERT_EQ(job_board_task(pair.job), 0);
+        ASSERT_EQ(job_peek_task(pair.job), 9);
+        ASSERT_EQ(job_peek_task(pair.job), 9);
+        job_drop_message(pair.job);
+        ASSERT_EQ(job_peek_task(pair.job), 0);
+        progress_board_write(pair.job->worker.board, &(ProgressOperation){ .task = 9 });
+        ASSERT_EQ(job_board_task(pair.job), 9);
+
+        close(pair.worker);
+        pair.worker = -1;
+        ASSERT_EQ(job_peek_task(pair.job), 0);
+        ASSERT_EQ(pair.job->worker.socket, -1);
+        job_drop_message(pair.job);
+        tear_down(&pair);
+}
+
 static void test_nobody_reads(void)
 {
         ProgressMessage message = { .type = PROGRESS_GROUP };
@@ -319,6 +349,7 @@ int main(void)
         test_first_look();
         test_operation_of_another_task();
         test_damaged_board();
+        test_next_task();
         test_nobody_reads();
         return 0;
 }
