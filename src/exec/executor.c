@@ -272,7 +272,8 @@ static bool take_back(Executor *executor, Job *job)
         return true;
 }
 
-/* What was queued since a worker was forked is not in its memory, and not taken by it. */
+/* Before workers are started: one that finds nothing when it is done with its first job ends. What
+ * was queued since a worker was forked is not in its memory, and not taken by it. */
 static void offer_queued(Executor *executor)
 {
         for (Job *job = executor->jobs; job; job = job->next)
@@ -504,8 +505,8 @@ int executor_dispatch(Executor *executor)
         for (Job *job = executor->jobs; job; job = job->next)
                 look_after(executor, job, now);
         announce_finished(executor);
-        start_queued(executor);
         offer_queued(executor);
+        start_queued(executor);
         announce_finished(executor);
         return set_timer(executor, next_deadline(executor));
 }
