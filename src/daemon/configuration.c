@@ -10,9 +10,9 @@
 
 /* From files and kernel command line to the configuration that plans are made from. */
 
-static int load(const Host *host, const char *config_root, Config **ret)
+static int load(const Host *host, const char *config_root, bool without_run, Config **ret)
 {
-        ConfigLoadOptions options = { .check_owner = host->is_live };
+        ConfigLoadOptions options = { .check_owner = host->is_live, .without_run = without_run };
         _cleanup_close_ int root = -1;
 
         if (!config_root)
@@ -46,14 +46,32 @@ static void skip_claims(Config *config, const KernelCommandLine *line)
                         string_list_contains(line->skip, config->claims[i].name);
 }
 
+/* Takes the configuration, in any case. */
+static int finish(Config *taken, const KernelCommandLine *line, SharedConfig **ret)
+{
+        _cleanup_config_ Config *config = taken;
+        SharedConfig *shared;
+        int r;
+
+        skip_claims(config, line);
+        r = config_update_digest(config);
+        if (r < 0)
+                return r;
+        shared = calloc(1, sizeof(*shared));
+        if (!shared)
+                return -ENOMEM;
+        *shared = (SharedConfig){ .references = 1, .config = TAKE_POINTER(config) };
+        *ret = shared;
+        return 0;
+}
+
 int configuration_read(const Host *host, const char *config_root, const KernelCommandLine *line,
         const SharedConfig *previous, SharedConfig **ret)
 {
         _cleanup_config_ Config *config = NULL;
-        SharedConfig *shared;
         int r;
 
-        r = load(host, config_root, &config);
+        r = load(host, config_root, false, &config);
         if (r < 0 && r != -ENOMEM && !previous)
                 r = load_nothing(r, &config);
         if (r < 0)
@@ -64,15 +82,17 @@ int configuration_read(const Host *host, const char *config_root, const KernelCo
                 if (r < 0)
                         return r;
         }
-        skip_claims(config, line);
-        r = config_update_digest(config);
-        if (r < 0)
-                return r;
+        return finish(TAKE_POINTER(config), line, ret);
+}
 
-        shared = calloc(1, sizeof(*shared));
-        if (!shared)
-                return -ENOMEM;
-        *shared = (SharedConfig){ .references = 1, .config = TAKE_POINTER(config) };
-        *ret = shared;
-        return 0;
+int configuration_read_next_boot(const Host *host, const char *config_root,
+        const KernelCommandLine *line, SharedConfig **ret)
+{
+        _cleanup_config_ Config *config = NULL;
+        int r;
+
+        r = load(host, config_root, true, &config);
+        if (r < 0 && r != -ENOMEM)
+                r = load_nothing(r, &config);
+        return r < 0 ? r : finish(TAKE_POINTER(config), line, ret);
 }

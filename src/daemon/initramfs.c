@@ -101,6 +101,7 @@ static int on_inotify(sd_event_source *source, const struct inotify_event *event
                 if (manager->initramfs_watches[i] == source && directories[i].prefix &&
                     event->len > 0 && !startswith(event->name, directories[i].prefix))
                         return 0;
+        dry_runs_forget_next_boot(manager);
         if (sd_event_source_get_enabled(manager->initramfs_timer, &is_due) < 0 || is_due)
                 return 0;
         int r = sd_event_source_set_time_relative(manager->initramfs_timer, SETTLE_USEC);

@@ -36,6 +36,10 @@ DEFINE_CLEANUP(SharedConfig, shared_config_unref)
  * of claims with an error if there is a `previous` configuration. */
 int configuration_read(const Host *host, const char *config_root, const KernelCommandLine *line,
         const SharedConfig *previous, SharedConfig **ret) _must_check_;
+/* What the next boot will read, were the files as they are now: nothing of /run, and no last good
+ * version of what has errors. Returns as configuration_read(). */
+int configuration_read_next_boot(const Host *host, const char *config_root,
+        const KernelCommandLine *line, SharedConfig **ret) _must_check_;
 
 /* A group, as it is named over several snapshots: its number, or without one its only function. */
 typedef struct GroupKey {
@@ -154,6 +158,7 @@ struct Manager {
         size_t n_intents;
 
         Plan *dry_runs[4]; /* of the present view, see manager_plan(); NULL: not asked for */
+        SharedConfig *next_boot_config; /* of those for the next boot; NULL: not asked for */
 
         ApplyCall *applies;
         sd_event_source *apply_deferred;
@@ -323,6 +328,8 @@ int request_plan(const View *view, const ApplyRequest *request, const ClaimSetti
         Plan **ret) _must_check_;
 void request_set_no_probe(Plan *plan);
 void dry_runs_forget(Manager *manager);
+/* Those for the next boot: the files have changed that it will read. */
+void dry_runs_forget_next_boot(Manager *manager);
 
 /* apply.c */
 int applies_prepare(Manager *manager) _must_check_;

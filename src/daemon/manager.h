@@ -119,8 +119,8 @@ int64_t manager_apply(Manager *manager, const ApplyRequest *request, ManagerAppl
 void manager_forget_apply(Manager *manager, int64_t identifier);
 
 /* A dry run for everything, with may_unbind, on the snapshot of the present view; `next_boot`: what
- * the early pass of the next boot would do, were the hardware as it is now and no driver bound;
- * requests by hand do not count then. Anybody may ask: it is planned once for each view. The plan
+ * the early pass of the next boot would do, were the hardware and the files of the configuration as
+ * they are now and no driver bound; requests by hand do not count then. Anybody may ask: it is planned once for each view. The plan
  * belongs to the manager, until the view is replaced. Returns 0, -ENODATA before the first scan,
  * or another negative errno. */
 int manager_plan(Manager *manager, bool prune, bool next_boot, const Plan **ret);

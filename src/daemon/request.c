@@ -111,6 +111,23 @@ void request_set_no_probe(Plan *plan)
                                 plan->groups[i].members[j].action == ACTION_RELEASE;
 }
 
+static int plan_next_boot(Manager *manager, bool prune, Plan **ret)
+{
+        Snapshot *snapshot = manager->view->snapshot;
+        int r = 0;
+
+        if (!manager->next_boot_config)
+                r = configuration_read_next_boot(manager->host, manager->config_root,
+                        &manager->command_line, &manager->next_boot_config);
+        if (r < 0)
+                return r;
+        /* it may be replaced before the snapshot is */
+        snapshot->host_devices = host_needs_recorded(manager);
+        r = planner_plan_next_boot(snapshot, manager->next_boot_config->config, prune, ret);
+        snapshot->host_devices = NULL;
+        return r;
+}
+
 int manager_plan(Manager *manager, bool prune, bool next_boot, const Plan **ret)
 {
         Plan **plan = &manager->dry_runs[2 * prune + next_boot];
@@ -120,21 +137,26 @@ int manager_plan(Manager *manager, bool prune, bool next_boot, const Plan **ret)
         if (!manager->view)
                 return -ENODATA;
         request.prune = prune;
-        /* it may be replaced before the snapshot is */
-        manager->view->snapshot->host_devices = next_boot ? host_needs_recorded(manager) : NULL;
         if (!*plan)
-                r = next_boot ? planner_plan_next_boot(manager->view->snapshot,
-                                        manager->view->config, prune, plan)
+                r = next_boot ? plan_next_boot(manager, prune, plan)
                               : request_plan(manager->view, &request, NULL, plan);
-        manager->view->snapshot->host_devices = NULL;
         if (r < 0)
                 return r;
         *ret = *plan;
         return 0;
 }
 
+void dry_runs_forget_next_boot(Manager *manager)
+{
+        for (size_t i = 1; i < ELEMENTSOF(manager->dry_runs); i += 2)
+                manager->dry_runs[i] = plan_free(manager->dry_runs[i]);
+        shared_config_unref(manager->next_boot_config);
+        manager->next_boot_config = NULL;
+}
+
 void dry_runs_forget(Manager *manager)
 {
-        for (size_t i = 0; i < ELEMENTSOF(manager->dry_runs); i++)
+        for (size_t i = 0; i < ELEMENTSOF(manager->dry_runs); i += 2)
                 manager->dry_runs[i] = plan_free(manager->dry_runs[i]);
+        dry_runs_forget_next_boot(manager);
 }

@@ -213,8 +213,45 @@ static void test_status(void)
         fixture_done(&fixture);
 }
 
+static const char *next_boot_reason(Fixture *fixture, const char *text)
+{
+        const Plan *plan;
+        PciAddress address;
+
+        ASSERT_OK(pci_address_parse(text, &address));
+        ASSERT_OK(manager_plan(fixture->manager, false, true, &plan));
+        return reason_to_string(plan_find(plan, &address, NULL)->reason);
+}
+
+/* It knows of no version but the one in the files. */
+static void test_next_boot_reads_the_files(void)
+{
+        Fixture fixture;
+
+        fixture_init(&fixture, "0000:01:00.0 id=10de:2482 class=030000 group=14\n", "");
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_STREQ(next_boot_reason(&fixture, "0000:01:00.0"), "");
+        machine_configure(&fixture.machine, "[Claim gpu]\nMatch=01:00.0 expect=ffff:ffff\n");
+        FIXTURE_RUN_UNTIL(&fixture,
+                strcmp(next_boot_reason(&fixture, "0000:01:00.0"), "identity-mismatch") == 0);
+        ASSERT_DEVICE(&fixture, "0000:01:00.0", "unclaimed", "");
+
+        machine_configure(&fixture.machine, "[Claim gpu]\nMatch=01:00.0\n");
+        ASSERT_OK(manager_reload(fixture.manager));
+        fixture_settle(&fixture);
+        ASSERT_DEVICE(&fixture, "0000:01:00.0", "bound", "");
+        machine_configure(&fixture.machine, "[Claim gpu]\nMatch=01:00.0\nDrivre=auto\n");
+        ASSERT_EQ(manager_reload(fixture.manager), -EBADMSG);
+        fixture_settle(&fixture);
+        ASSERT_DEVICE(&fixture, "0000:01:00.0", "bound", "");
+        ASSERT_STREQ(next_boot_reason(&fixture, "0000:01:00.0"), "config-error");
+        fixture_done(&fixture);
+}
+
 int main(void)
 {
+        test_next_boot_reads_the_files();
         test_claims_come_and_go();
         test_last_good_is_kept();
         test_error_at_start();
