@@ -56,6 +56,12 @@ static int get_booted_initramfs_state(Sink *sink, const ViewIndex *index,
         return sink_known(sink, index->view ? index->view->booted_initramfs_state : NULL);
 }
 
+static int get_configuration_state(Sink *sink, const ViewIndex *index,
+        _unused_ const Entry *entry)
+{
+        return sink_known(sink, index->view ? index->view->configuration_state : NULL);
+}
+
 static int sink_diagnostic(Sink *sink, const Diagnostic *diagnostic)
 {
         int r = sink_open_struct(sink, "suus");
@@ -148,6 +154,7 @@ static const BusProperty properties[] = {
         { "InterruptRemapping", "s", get_interrupt_remapping },
         { "InitramfsState", "s", get_initramfs_state },
         { "BootedInitramfsState", "s", get_booted_initramfs_state },
+        { "ConfigurationState", "s", get_configuration_state },
         { "ConfigurationErrors", "a(suus)", get_configuration_errors },
         { "Claims", "ao", get_claims },
         { "PhysicalFunctions", "ao", get_physical_functions },

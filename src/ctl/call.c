@@ -200,6 +200,11 @@ void source_done(Source *source)
         *source = (Source){};
 }
 
+bool configuration_has_changed(const Model *model)
+{
+        return streq_null(model->text[MANAGER_CONFIGURATION_STATE], "changed");
+}
+
 int source_print_legend(const Source *source, const Options *options)
 {
         Terminal terminal = terminal_of(stdout);
@@ -212,5 +217,7 @@ int source_print_legend(const Source *source, const Options *options)
                         "vfio-bindd does not run: read from /sys and the configuration.");
         if (streq(source->model->state, "starting"))
                 return terminal_print(&terminal, stdout, "vfio-bindd is starting.");
+        if (configuration_has_changed(source->model))
+                return terminal_print(&terminal, stdout, "%s", CONFIGURATION_HAS_CHANGED);
         return 0;
 }

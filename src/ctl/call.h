@@ -34,5 +34,11 @@ ExitCode source_open(Source *source, const MachineOptions *options);
 void source_done(Source *source);
 #define _cleanup_source_ _cleanup_(source_done)
 
+/* What the daemon says, and does, is not what the files say. */
+#define CONFIGURATION_HAS_CHANGED                                                                  \
+        "The configuration was changed since vfio-bindd read it. Run "                             \
+        "\"systemctl reload vfio-bindd\"."
+bool configuration_has_changed(const Model *model);
+
 /* "vfio-bindd does not run: read from /sys …", where that is worth a word. Returns 0, -ENOMEM. */
 int source_print_legend(const Source *source, const Options *options) _must_check_;

@@ -363,11 +363,21 @@ static bool needs_explanation(const Model *model)
         return false;
 }
 
+static bool any_released(const Model *model)
+{
+        for (size_t i = 0; i < model->n_claims; i++)
+                if (streq_null(model->claims[i].text[CLAIM_STATE], "released"))
+                        return true;
+        return false;
+}
+
 /* What to ask next. */
 static const char *advice(const Model *model)
 {
         if (needs_explanation(model))
                 return " \"vfio-bindctl explain DEV\" tells why.";
+        if (any_released(model))
+                return " \"vfio-bindctl bind DEV\" takes back what was released.";
         if (model->n_claims > 0 || model->n_errors > 0 || streq_null(model->state, "starting"))
                 return "";
         return " \"vfio-bindctl groups\" shows the devices, \"vfio-bindctl suggest NAME DEV\" "

@@ -10,6 +10,7 @@
 #include "host/host-devices.h"
 #include "host/kernel-command-line.h"
 #include "host/scan.h"
+#include "host/switch.h"
 
 #define SHOWN_FACTS (SNAPSHOT_FACT_NAMES | SNAPSHOT_FACT_HOST_DRIVERS | SNAPSHOT_FACT_INTERFACES)
 
@@ -88,6 +89,11 @@ int machine_look(const MachineOptions *options, Machine **ret, const char **ret_
         }
         *ret = TAKE_POINTER(machine);
         return 0;
+}
+
+bool machine_is_enabled(const Machine *machine)
+{
+        return host_is_enabled(&machine->host);
 }
 
 Machine *machine_free(Machine *machine)

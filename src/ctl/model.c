@@ -48,6 +48,7 @@ const char *const manager_text_names[_MANAGER_TEXT_MAX] = {
         [MANAGER_INTERRUPT_REMAPPING] = "InterruptRemapping",
         [MANAGER_INITRAMFS_STATE] = "InitramfsState",
         [MANAGER_BOOTED_INITRAMFS_STATE] = "BootedInitramfsState",
+        [MANAGER_CONFIGURATION_STATE] = "ConfigurationState",
 };
 
 const char *const claim_text_names[_CLAIM_TEXT_MAX] = {

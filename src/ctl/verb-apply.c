@@ -160,13 +160,16 @@ static int print_json(const Apply *apply, const Model *model)
         return json_print(&json, stdout);
 }
 
-/* The next boot begins with the initramfs. That is no outcome of the request, and no failure. */
-static void say_initramfs(const Apply *apply, const Model *model)
+/* What was applied is not what the files say, and the next boot begins with the initramfs. That is
+ * no outcome of the request, and no failure. */
+static void say_outdated(const Apply *apply, const Model *model)
 {
         const char *state = model->text[MANAGER_INITRAMFS_STATE];
 
         if (apply->options->dry_run || apply->options->quiet || apply->options->json != JSON_OFF)
                 return;
+        if (configuration_has_changed(model))
+                complain("%s", CONFIGURATION_HAS_CHANGED);
         if (streq_null(state, "stale"))
                 complain("The initramfs holds another configuration, or another vfio-bindd, than "
                          "the system, and the next boot begins with that. Run \"" PROGRAM_DIRECTORY
@@ -194,7 +197,7 @@ static int report(Apply *apply)
                 say_errors(apply, model);
         if (!apply->said_something && !apply->options->quiet && apply->options->json == JSON_OFF)
                 puts("Nothing to do.");
-        say_initramfs(apply, model);
+        say_outdated(apply, model);
         return print_json(apply, model);
 }
 

@@ -125,6 +125,10 @@ static int print_summary(const Planned *planned, const Terminal *terminal)
 
         if (planned->n_changes == 0 && planned->n_refused == 0)
                 return terminal_print(terminal, stdout, "Nothing to do.");
+        if (options->next_boot && !options->root && planned->source.machine &&
+            !machine_is_enabled(planned->source.machine))
+                how = " The next boot makes none of them, vfio-bindd is not enabled: \"systemctl "
+                      "enable vfio-bindd\".";
         return terminal_print(terminal, stdout, "%zu change%s, %zu refused.%s",
                 planned->n_changes, planned->n_changes == 1 ? "" : "s", planned->n_refused,
                 planned->n_changes > 0 ? how : "");

@@ -313,6 +313,11 @@ static int print_machine(const Model *model, bool is_saved, const Terminal *term
                         text[MANAGER_INITRAMFS_STATE],
                         text[MANAGER_BOOTED_INITRAMFS_STATE] ?: "unknown",
                         initramfs_remedy(text[MANAGER_INITRAMFS_STATE]));
+        if (configuration_has_changed(model))
+                fields_add(&fields, "Configuration",
+                        "changed since vfio-bindd read it, \"systemctl reload vfio-bindd\" makes "
+                        "it read it again",
+                        STYLE_WAITING);
         fields_add(&fields, "Claims", claims, STYLE_NONE);
         return fields.error < 0 ? fields.error
                                 : print_configuration_errors(model, terminal, stdout);

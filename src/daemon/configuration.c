@@ -69,6 +69,7 @@ int configuration_read(const Host *host, const char *config_root, const KernelCo
         const SharedConfig *previous, SharedConfig **ret)
 {
         _cleanup_config_ Config *config = NULL;
+        _cleanup_free_ char *files_digest = NULL;
         int r;
 
         r = load(host, config_root, false, &config);
@@ -77,12 +78,38 @@ int configuration_read(const Host *host, const char *config_root, const KernelCo
         if (r < 0)
                 return r;
         log_config(config);
+        r = replace_string(&files_digest, config->digest);
+        if (r < 0)
+                return r;
         if (previous) {
                 r = config_merge_last_good(previous->config, config);
                 if (r < 0)
                         return r;
         }
-        return finish(TAKE_POINTER(config), line, ret);
+        r = finish(TAKE_POINTER(config), line, ret);
+        if (r >= 0)
+                (*ret)->files_digest = TAKE_POINTER(files_digest);
+        return r;
+}
+
+int configuration_look(Manager *manager)
+{
+        _cleanup_config_ Config *config = NULL;
+        const char *state = "changed";
+        int r;
+
+        r = load(manager->host, manager->config_root, false, &config);
+        if (r == -ENOMEM)
+                return r;
+        if (r >= 0 && streq_null(config->digest, manager->config->files_digest))
+                state = "current";
+        if (streq_null(state, manager->configuration_state))
+                return 0;
+        manager->configuration_state = state;
+        if (streq(state, "changed"))
+                log_notice("The configuration was changed. Run \"systemctl reload vfio-bindd\" to "
+                           "have it used now.");
+        return 1;
 }
 
 int configuration_read_next_boot(const Host *host, const char *config_root,

@@ -87,7 +87,11 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         if (r < 0)
                 log_warning("Cannot tell whether the initramfs is current, ignoring: %s",
                         strerror(-r));
-        if (r > 0)
+        int k = configuration_look(manager);
+        if (k < 0)
+                log_warning("Cannot tell whether the configuration has changed, ignoring: %s",
+                        strerror(-k));
+        if (r > 0 || k > 0)
                 manager_wake(manager);
         return 0;
 }

@@ -25,6 +25,7 @@
 struct SharedConfig {
         unsigned references;
         Config *config;
+        char *files_digest; /* of the files as they were read */
 };
 typedef struct SharedConfig SharedConfig;
 
@@ -36,6 +37,9 @@ DEFINE_CLEANUP(SharedConfig, shared_config_unref)
  * of claims with an error if there is a `previous` configuration. */
 int configuration_read(const Host *host, const char *config_root, const KernelCommandLine *line,
         const SharedConfig *previous, SharedConfig **ret) _must_check_;
+/* Are the files as they were when they were read last? Sets the manager's configuration_state.
+ * Returns 1 if that has changed, 0, or a negative errno. */
+int configuration_look(Manager *manager) _must_check_;
 /* What the next boot will read, were the files as they are now: nothing of /run, and no last good
  * version of what has errors. Returns as configuration_read(). */
 int configuration_read_next_boot(const Host *host, const char *config_root,
@@ -117,6 +121,7 @@ struct Manager {
         KernelCommandLine command_line;
         const char *interrupt_remapping; /* as in the view */
         const char *initramfs_state, *booted_initramfs_state; /* likewise; initramfs.c */
+        const char *configuration_state; /* likewise; configuration.c */
         sd_event_source *initramfs_watches[INITRAMFS_N_WATCHES], *initramfs_timer;
         bool is_enabled; /* the switch of the boot service; else only requests act */
 

@@ -65,6 +65,7 @@ static int read_config(Manager *manager)
         if (r < 0)
                 return r;
         use_config(manager, config);
+        manager->configuration_state = "current";
         return 0;
 }
 

@@ -34,6 +34,7 @@ typedef struct View {
         const char *interrupt_remapping;    /* "yes" "no" */
         const char *initramfs_state; /* "current" "stale" "missing" "unused" "unknown" */
         const char *booted_initramfs_state; /* of the initramfs that this boot came from */
+        const char *configuration_state;    /* "current" "changed" since it was read */
 
         struct SharedConfig *shared_config; /* the daemon's own: several views share one */
 } View;
@@ -120,9 +121,9 @@ void manager_forget_apply(Manager *manager, int64_t identifier);
 
 /* A dry run for everything, with may_unbind, on the snapshot of the present view; `next_boot`: what
  * the early pass of the next boot would do, were the hardware and the files of the configuration as
- * they are now and no driver bound; requests by hand do not count then. Anybody may ask: it is planned once for each view. The plan
- * belongs to the manager, until the view is replaced. Returns 0, -ENODATA before the first scan,
- * or another negative errno. */
+ * they are now and no driver bound; requests by hand do not count then. Anybody may ask: it is
+ * planned once for each view. The plan belongs to the manager, until the view is replaced or the
+ * loop goes on. Returns 0, -ENODATA before the first scan, or another negative errno. */
 int manager_plan(Manager *manager, bool prune, bool next_boot, const Plan **ret);
 
 /* Who has the node of a group open: one entry for a process. */

@@ -108,6 +108,7 @@ int manager_look(Manager *manager, View **ret)
         view->interrupt_remapping = manager->interrupt_remapping;
         view->initramfs_state = manager->initramfs_state;
         view->booted_initramfs_state = manager->booted_initramfs_state;
+        view->configuration_state = manager->configuration_state;
         r = scan(manager, view->config, &view->snapshot);
         if (r < 0)
                 return r;

@@ -63,8 +63,10 @@ static void test_follows_files(void)
                 "[Claim b]\nMatch=02:00.0\n");
         WAIT_FOR_STATE(&fixture, "stale");
         ASSERT_EQ(manager_view(fixture.manager)->config->n_claims, 1);
+        ASSERT_STREQ(manager_view(fixture.manager)->configuration_state, "changed");
         fake_sysfs_remove(fixture.machine.tree, "etc/vfio-bind.conf.d/a.conf");
         WAIT_FOR_STATE(&fixture, "current");
+        ASSERT_STREQ(manager_view(fixture.manager)->configuration_state, "current");
 
         /* the main file, replaced as editors do; another directory that comes only now */
         machine_configure(&fixture.machine, CONFIG "Enabled=no\n");
