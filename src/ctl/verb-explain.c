@@ -43,9 +43,16 @@ static void set_line(Table *table, const ModelAnswer *answer)
                 table_set(table, COLUMN_LINE, line, STYLE_NONE);
 }
 
+/* Of a line, expect= and expect-serial= have no part in what it selects. */
+static const char *name_of_all(bool has_guard)
+{
+        return has_guard ? "all of the line but its guard" : "all of the line";
+}
+
 /* A line of one term is answered by its term. */
 static void add_answers(Table *table, const ModelAnswers *answers)
 {
+        bool has_guard = false;
         size_t n_terms = 0;
 
         for (size_t i = 0; i < answers->n_items; i++) {
@@ -56,6 +63,8 @@ static void add_answers(Table *table, const ModelAnswers *answers)
                 _cleanup_free_ char *term = NULL;
 
                 n_terms = begins ? 1 : n_terms + 1;
+                has_guard = (has_guard && !begins) ||
+                            (answer->term && startswith(answer->term, "expect"));
                 if (!answer->term && n_terms == 2)
                         continue;
                 table_add_row(table);
@@ -64,7 +73,7 @@ static void add_answers(Table *table, const ModelAnswers *answers)
                 table_set(table, COLUMN_ANSWER, answer->answer,
                         is_yes(answer) ? STYLE_GOOD : STYLE_FAINT);
                 if (format_string(&term, "%s%s", answer->is_exclude ? "Exclude: " : "",
-                            answer->term ?: "all of the line") >= 0)
+                            answer->term ?: name_of_all(has_guard)) >= 0)
                         table_set(table, COLUMN_TERM, term, STYLE_NONE);
         }
 }
