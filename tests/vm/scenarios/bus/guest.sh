@@ -266,13 +266,19 @@ open_group() {
 
 configuration() {
     check "Reload" manager Reload
+    configuration_is() { [ "$(busctl get-property "$NAME" "$ROOT" "$MANAGER" \
+        ConfigurationState)" = "s \"$1\"" ]; }
+    check "ConfigurationState: as it was read" configuration_is current
     echo "Colour=red" >> /etc/vfio-bind.conf
+    check "ConfigurationState: changed" wait_for 10 configuration_is changed
+    check "list names the reload" sh -c 'vfio-bindctl list | grep "systemctl reload vfio-bindd"'
     assert_error "Reload of a broken configuration" "$NAME.Error.InvalidConfiguration" \
         manager Reload
     assert_match "ConfigurationErrors name it" "$(busctl get-property "$NAME" "$ROOT" "$MANAGER" \
         ConfigurationErrors)" '*"/etc/vfio-bind.conf" 13 1 *Colour*'
     sed -i '$d' /etc/vfio-bind.conf
     check "Reload of the mended one" manager Reload
+    check "ConfigurationState: as it was read last" wait_for 10 configuration_is current
     no_errors() { [ "$(busctl get-property "$NAME" "$ROOT" "$MANAGER" ConfigurationErrors)" = \
         "a(suus) 0" ]; }
     check "no errors any more" wait_for 10 no_errors
