@@ -18,7 +18,7 @@ TIERS = ("kernel", "system")
 INITRAMFS = ("list", "most", "project", "dracut", "dracut-systemd")
 # "saved:BOOT/NAME": what the script of an earlier boot gave to save_file.
 SAVED = "saved:"
-DEFAULT_DEADLINE = {"kernel": 120, "system": 420}
+DEFAULT_DEADLINE = {"kernel": 300, "system": 900}
 
 # What a scenario.py may set; all but TIER has a default.
 SETTINGS = {

@@ -5,7 +5,7 @@ from rig import topology as hw
 TIER = "system"
 USUAL_GUESTS = ("bookworm",)
 ENABLE = True
-DEADLINE = 420
+DEADLINE = 900
 TOPOLOGY = [hw.Iommu(), hw.Nvme("TOLD"), hw.Nvme("TAKEN")]
 FILES = {
     "/etc/vfio-bind.conf": """\

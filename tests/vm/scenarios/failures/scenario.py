@@ -7,7 +7,7 @@ from rig import topology as hw
 TIER = "system"
 USUAL_GUESTS = ("trixie",)
 ENABLE = True
-DEADLINE = 560 + 15 * int(os.environ.get("ROUNDS", "4"))
+DEADLINE = 1500 + 15 * int(os.environ.get("ROUNDS", "4"))
 TOOLS = ("vfio-open",)
 TOPOLOGY = [hw.Iommu(), hw.BridgePair("PAIR")]
 FILES = {

@@ -34,7 +34,7 @@ TOPOLOGY = [
         ),
     ),
 ]
-BOOTS = (Boot("guard", deadline=600),)
+BOOTS = (Boot("guard", deadline=1200),)
 
 # What is claimed, the driver that it has, and why it is not taken.
 _host_disk = "0000:00:02.0"

@@ -18,7 +18,7 @@ usual = ("default-nic", "everything-by-class")
 TIER = "system"
 USUAL_GUESTS = ("bookworm",)
 ENABLE = True
-DEADLINE = 300
+DEADLINE = 600
 TOPOLOGY = [
     hw.Iommu(),
     hw.HostNic(model="e1000e"),  # without a driver until udev comes

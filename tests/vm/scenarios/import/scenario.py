@@ -11,7 +11,7 @@ from rig.scenario import Boot
 TIER = "system"
 FULL_ONLY = True
 GUESTS = ("bookworm", "trixie")
-DEADLINE = 600
+DEADLINE = 1500
 # An image of all modules takes a guest ten minutes.
 FILES = {"/etc/initramfs-tools/conf.d/rig": "MODULES=list\n"}
 

@@ -12,7 +12,7 @@ FULL_ONLY = True
 ENABLE = True
 INITRAMFS = "project"
 ROOT_MODEL = "nvme"
-DEADLINE = 600
+DEADLINE = 900
 # pci-serial: "serial" (8250_pci) is built into Debian's kernels.
 drives = [hw.Iommu(), hw.Nvme("OTHER")]
 TOPOLOGY = [*drives, hw.Raw("pci-serial,addr=5", "SERIAL", "0000:00:05.0")]

@@ -13,7 +13,7 @@ seed = int(os.environ.get("SEED", random.SystemRandom().randrange(1 << 30)))
 TIER = "system"
 FULL_ONLY = True
 ENABLE = True
-DEADLINE = 420 + 15 * kills + 60 * cuts
+DEADLINE = 900 + 30 * kills + 120 * cuts
 TOPOLOGY = [hw.Iommu(), hw.BridgePair("PAIR"), hw.NvmeSriov("PF", vfs=4), hw.Nvme("DATA")]
 FILES = {
     "/etc/vfio-bind.conf": """\

@@ -7,7 +7,7 @@ from rig import topology as hw
 TIER = "system"
 USUAL_GUESTS = ("bookworm",)
 TOPOLOGY = [hw.Iommu(), hw.Nvme("MINE"), hw.Nvme("HOSTS"), hw.HostNic()]
-DEADLINE = 420
+DEADLINE = 900
 
 
 def check(boots, report):

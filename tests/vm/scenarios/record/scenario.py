@@ -5,7 +5,7 @@ from rig import topology as hw
 TIER = "system"
 FULL_ONLY = True
 ENABLE = True
-DEADLINE = 600
+DEADLINE = 900
 TOPOLOGY = [
     hw.Iommu(),
     hw.Nvme("DATA"),

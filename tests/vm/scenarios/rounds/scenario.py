@@ -10,7 +10,7 @@ from rig.scenario import Boot
 number = int(os.environ.get("ROUNDS", "30"))
 TIER = "system"
 FULL_ONLY = True
-DEADLINE = 420 + 5 * number
+DEADLINE = 900 + 10 * number
 TOPOLOGY = [hw.Iommu(), hw.BridgePair("PAIR"), hw.Nvme("CLEAN"), hw.NvmeSriov("PF", vfs=4)]
 FILES = {
     "/etc/vfio-bind.conf": "[Defaults]\nCompanions=all\n[Claim clean]\nMatch=@CLEAN@\n",

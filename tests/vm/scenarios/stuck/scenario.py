@@ -5,7 +5,7 @@ from rig import topology as hw
 TIER = "system"
 FULL_ONLY = True
 ENABLE = True
-DEADLINE = 420
+DEADLINE = 900
 TOOLS = ("vfio-open",)
 TOPOLOGY = [hw.Iommu(), hw.Nvme("HELD"), hw.Nvme("OTHER")]
 FILES = {

@@ -6,7 +6,7 @@ from rig.scenario import Boot
 TIER = "system"
 USUAL_GUESTS = ("bookworm",)
 ENABLE = True
-DEADLINE = 400
+DEADLINE = 900
 TOPOLOGY = [
     hw.Iommu(),
     hw.NvmeSriov("PF", vfs=32),
