@@ -5,7 +5,7 @@ read -r ROUNDS < /etc/rounds
 SYSFS=/sys/bus/pci/devices
 
 call() { # METHOD ADDRESS: sets ANSWER and STATUS
-    ANSWER=$(busctl call --timeout=60 org.vfio.Bind1 /org/vfio/Bind1 org.vfio.Bind1.Manager \
+    ANSWER=$(busctl call --timeout=300 org.vfio.Bind1 /org/vfio/Bind1 org.vfio.Bind1.Manager \
         "$1" 'sa{sv}' "$2" 0 2>&1)
     STATUS=$?
 }
@@ -63,7 +63,7 @@ tamper() { # INJECTION
         -P "$(readlink -f "$SYSFS/$PAIR_1")/driver_override" \
         -e inject=write:"$1" > /run/strace 2>&1 &
     STRACE=$!
-    wait_for 10 grep -q "TracerPid:[[:space:]]*$STRACE" "/proc/$MAIN_PID/status" ||
+    wait_for 60 grep -q "TracerPid:[[:space:]]*$STRACE" "/proc/$MAIN_PID/status" ||
         fail "tamper $1" "strace does not attach" "$(cat /run/strace)"
 }
 leave() {
