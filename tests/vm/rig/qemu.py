@@ -22,7 +22,7 @@ PROGRAM = "qemu-system-x86_64"
 # Five-level page tables and SMAP cost an emulated processor a quarter of its speed.
 PROCESSOR = "max,la57=off,smap=off"
 # A kernel says something on its console, or the script on its wire, long before that.
-LIFE_SECONDS = 90.0
+LIFE_SECONDS = 180.0
 UNPLUG_SECONDS = 30.0
 GUEST_IS_DEAD = (b"Kernel panic - not syncing", b"systemd[1]: Freezing execution")
 CONSOLE_TAIL_LINES = 25
