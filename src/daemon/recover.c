@@ -271,8 +271,8 @@ static int plan_resume(const Manager *manager, const View *view, const GroupPlan
         if (is_release || only_undo || !manager_acts_by_itself(manager))
                 drop_physical_functions(resumption.plan);
         if (group) {
-                if (only_undo || (!is_release && !manager_acts_by_itself(manager)) ||
-                    waits_for_apply(group))
+                if (only_undo || (!is_release && (!manager_acts_by_itself(manager) ||
+                                                         waits_for_apply(group))))
                         work_drop_group(group);
                 else if (is_release)
                         plan_release(group, entries, n);

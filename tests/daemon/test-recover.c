@@ -245,7 +245,7 @@ static void test_another_worker_releases(void)
 
 
 /* Bound by the claim and asked back by hand: one of two was unbound when it was cut off. */
-static void leave_half_released(Fixture *fixture, const char *intent)
+static void leave_half_released_with(Fixture *fixture, const char *intent, const char *driver)
 {
         static const char *const addresses[] = { ONE, TWO };
         DeviceRecord record = {
@@ -255,13 +255,15 @@ static void leave_half_released(Fixture *fixture, const char *intent)
                 .provenance = PROVENANCE_TAKEN,
                 .state = STATE_BOUND,
         };
+        char tree[1024];
         const Host *host;
 
-        fixture_init(fixture,
+        (void) snprintf(tree, sizeof(tree),
                 "0000:00:1c.0 id=1b36:000c class=060400 bridge driver=pcieport group=5\n"
-                ONE " parent=0000:00:1c.0 id=1b36:0010 class=010802 group=14\n"
+                ONE " parent=0000:00:1c.0 id=1b36:0010 class=010802 group=14%s\n"
                 TWO " parent=0000:00:1c.0 id=1b36:0010 class=010802 group=14 driver=vfio-pci\n",
-                CONFIG);
+                driver);
+        fixture_init(fixture, tree, CONFIG);
         host = &fixture->machine.host;
         ASSERT_OK(store_prepare(host));
         for (size_t i = 0; i < ELEMENTSOF(addresses); i++) {
@@ -275,19 +277,62 @@ static void leave_half_released(Fixture *fixture, const char *intent)
         ASSERT_OK(store_begin_intent(host, 14, intent));
 }
 
-/* The claim wants it, but what was asked for last was to release it, for good. */
-static void test_release_is_finished(void)
+static void leave_half_released(Fixture *fixture, const char *intent)
+{
+        leave_half_released_with(fixture, intent, "");
+}
+
+/* The claim wants it, but what was asked for last was to release it, for good; whether the first
+ * function had come to the host's driver or only lost ours. */
+static void test_release_is_finished(const char *driver)
 {
         Fixture fixture;
 
-        leave_half_released(&fixture, "release " ONE " vfio-pci -> nvme by-hand; "
-                                      "release " TWO " vfio-pci -> nvme by-hand");
+        leave_half_released_with(&fixture, "release " ONE " vfio-pci -> nvme by-hand; "
+                                           "release " TWO " vfio-pci -> nvme by-hand", driver);
         fixture_start(&fixture);
         fixture_settle(&fixture);
         ASSERT_DRIVER(&fixture, ONE, "nvme");
         ASSERT_DRIVER(&fixture, TWO, "nvme");
         ASSERT_DEVICE(&fixture, ONE, "released", "");
         ASSERT_DEVICE(&fixture, TWO, "released", "");
+        ASSERT_EQ(count_intents(&fixture), 0);
+        fixture_done(&fixture);
+}
+
+/* All was given back, and the record of the first one removed, when it happened; a claim that was gone
+ * has come back. The release is finished, so that the second one counts as the host's too. */
+static void test_release_of_what_is_claimed_again(void)
+{
+        DeviceRecord record = {
+                .original_driver = (char *) "nvme",
+                .claim = (char *) "disk",
+                .target_driver = (char *) "vfio-pci",
+                .provenance = PROVENANCE_TAKEN,
+                .state = STATE_BOUND,
+        };
+        PciAddress address;
+        char tree[1024];
+        Fixture fixture;
+        const Host *host;
+        uint64_t inode;
+
+        (void) snprintf(tree, sizeof(tree), TREE, "nvme");
+        fixture_init(&fixture, tree, CONFIG);
+        host = &fixture.machine.host;
+        ASSERT_OK(pci_address_parse(TWO, &address));
+        ASSERT_OK(store_prepare(host));
+        inode = fake_sysfs_inode(fixture.machine.tree, TWO);
+        ASSERT_OK(store_save_original(host, &address, inode, &record));
+        ASSERT_OK(store_save(host, &address, inode, &record));
+        ASSERT_OK(store_begin_intent(host, 14, "release " ONE " vfio-pci -> nvme; "
+                                               "release " TWO " vfio-pci -> nvme"));
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, ONE, "nvme");
+        ASSERT_DRIVER(&fixture, TWO, "nvme");
+        ASSERT_DEVICE(&fixture, ONE, "pending", "needs-apply");
+        ASSERT_DEVICE(&fixture, TWO, "pending", "needs-apply");
         ASSERT_EQ(count_intents(&fixture), 0);
         fixture_done(&fixture);
 }
@@ -365,7 +410,9 @@ int main(void)
         test_cut_off_while_running();
         test_lock_of_a_killed_worker();
         test_another_worker_releases();
-        test_release_is_finished();
+        test_release_is_finished("");
+        test_release_is_finished(" driver=nvme");
+        test_release_of_what_is_claimed_again();
         test_switched_off();
         test_off_on_command_line();
         test_damaged_intents();
