@@ -22,11 +22,11 @@ typedef struct MachineOptions {
 int machine_look(const MachineOptions *options, Machine **ret, const char **ret_what)
         _must_check_;
 Machine *machine_free(Machine *machine);
+DEFINE_CLEANUP(Machine, machine_free)
+#define _cleanup_machine_ _cleanup_(machine_freep)
 
 /* Is vfio-bindd enabled there, so that a boot does anything? */
 bool machine_is_enabled(const Machine *machine);
-DEFINE_CLEANUP(Machine, machine_free)
-#define _cleanup_machine_ _cleanup_(machine_freep)
 
 const Config *machine_config(const Machine *machine);
 const Snapshot *machine_snapshot(const Machine *machine);

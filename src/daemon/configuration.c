@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 
 #include "config/config-load.h"
 #include "daemon/manager-internal.h"
@@ -69,7 +70,7 @@ int configuration_read(const Host *host, const char *config_root, const KernelCo
         const SharedConfig *previous, SharedConfig **ret)
 {
         _cleanup_config_ Config *config = NULL;
-        _cleanup_free_ char *files_digest = NULL;
+        char files_digest[sizeof(config->digest)];
         int r;
 
         r = load(host, config_root, false, &config);
@@ -78,9 +79,7 @@ int configuration_read(const Host *host, const char *config_root, const KernelCo
         if (r < 0)
                 return r;
         log_config(config);
-        r = replace_string(&files_digest, config->digest);
-        if (r < 0)
-                return r;
+        memcpy(files_digest, config->digest, sizeof(files_digest));
         if (previous) {
                 r = config_merge_last_good(previous->config, config);
                 if (r < 0)
@@ -88,7 +87,7 @@ int configuration_read(const Host *host, const char *config_root, const KernelCo
         }
         r = finish(TAKE_POINTER(config), line, ret);
         if (r >= 0)
-                (*ret)->files_digest = TAKE_POINTER(files_digest);
+                memcpy((*ret)->files_digest, files_digest, sizeof(files_digest));
         return r;
 }
 
@@ -101,7 +100,7 @@ int configuration_look(Manager *manager)
         r = load(manager->host, manager->config_root, false, &config);
         if (r == -ENOMEM)
                 return r;
-        if (r >= 0 && streq_null(config->digest, manager->config->files_digest))
+        if (r >= 0 && streq(config->digest, manager->config->files_digest))
                 state = "current";
         if (streq_null(state, manager->configuration_state))
                 return 0;

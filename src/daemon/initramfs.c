@@ -11,7 +11,8 @@
 #include "util/strings.h"
 
 /* Does the initramfs hold what it would hold if it were made now? What that depends on are files;
- * the directories in which they are, or would be, are watched. */
+ * the directories in which they are, or would be, are watched. What changes there may be the
+ * configuration, which is looked at as well (configuration.c). */
 
 /* What belongs together happens within this time: a file is written, an image and its manifest. */
 #define SETTLE_USEC (500 * USEC_PER_MSEC)

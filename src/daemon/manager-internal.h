@@ -25,7 +25,7 @@
 struct SharedConfig {
         unsigned references;
         Config *config;
-        char *files_digest; /* of the files as they were read */
+        char files_digest[sizeof(((Config *) NULL)->digest)]; /* of the files as they were read */
 };
 typedef struct SharedConfig SharedConfig;
 

@@ -20,7 +20,6 @@ SharedConfig *shared_config_unref(SharedConfig *shared)
         if (!shared || --shared->references > 0)
                 return NULL;
         config_free(shared->config);
-        free(shared->files_digest);
         free(shared);
         return NULL;
 }

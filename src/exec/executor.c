@@ -21,7 +21,6 @@
 #define STAGGER_USEC    (40 * USEC_PER_MSEC)
 /* How soon it is seen what a worker has begun by itself and not told of. */
 #define FOLLOW_USEC     (USEC_PER_SEC)
-#define MESSAGES_AT_ONCE 1024
 
 struct Executor {
         Operations operations;
@@ -30,7 +29,7 @@ struct Executor {
         int epoll, timer;
         Job *jobs; /* in the order they came */
         uint64_t last_number; /* of a job */
-        Offers *offers;       /* jobs that no worker has */
+        Offers *offers; /* jobs that no worker has */
         uint64_t next_start_usec; /* not before: another worker */
         Report *report; /* of executor_run(), else NULL */
         bool out_of_memory; /* a report could not be kept */
@@ -221,7 +220,6 @@ static int start(Executor *executor, Job *job)
                 &job->worker);
         if (r < 0)
                 return r;
-        job->state = JOB_RUNNING;
         job_begin(job, START_USEC);
         worker_assign(&job->worker, job->number);
         r = watch(executor, job->worker.socket);
@@ -325,7 +323,7 @@ static Job *find_next(const Executor *executor, Job *job)
         pid_t pid = job->worker.pid;
         uint64_t number;
 
-        for (unsigned i = 0; i < MESSAGES_AT_ONCE; i++) {
+        for (unsigned i = 0; i < JOB_MESSAGES_MAX; i++) {
                 Job *next;
 
                 number = job_peek_task(job);
@@ -350,7 +348,6 @@ static void follow(Executor *executor, Job *job)
                 offers_forget(executor->offers, next->number);
                 next->is_offered = false;
                 job_pass_worker(job, next);
-                next->state = JOB_RUNNING;
                 job_begin(next, START_USEC);
         } else if (has_ended) {
                 job->state = job->state == JOB_DONE ? JOB_FINISHED : JOB_GONE;

@@ -10,9 +10,6 @@
 #include "util/io.h"
 #include "util/strings.h"
 
-/* As much as fits into the socket's buffer: a worker gone mad cannot keep us here. */
-#define MESSAGES_MAX 1024
-
 bool physical_function_has_work(const PhysicalFunctionPlan *plan)
 {
         return plan->autoprobe_off || plan->autoprobe_restore || plan->set_num_vfs;
@@ -181,7 +178,7 @@ static void close_socket(Job *job)
 void job_receive(Job *job)
 {
         look_at_board(job);
-        for (unsigned i = 0; i < MESSAGES_MAX && !job->is_complete; i++) {
+        for (unsigned i = 0; i < JOB_MESSAGES_MAX && !job->is_complete; i++) {
                 ProgressMessage message;
                 int r;
 
@@ -274,7 +271,7 @@ void job_finish_unstarted(Job *job, int error)
 
 uint64_t job_peek_task(Job *job)
 {
-        for (unsigned i = 0; i < MESSAGES_MAX && job->worker.socket >= 0; i++) {
+        for (unsigned i = 0; i < JOB_MESSAGES_MAX && job->worker.socket >= 0; i++) {
                 uint64_t task;
                 int r = progress_peek(job->worker.socket, &task);
 

@@ -6,6 +6,10 @@
 
 /* One group or physical function in the executor's hands, from the queue to its report. */
 
+/* That many messages are taken at once, as much as fits into the socket's buffer: a worker gone mad
+ * cannot keep us here. */
+#define JOB_MESSAGES_MAX 1024
+
 typedef enum JobState {
         JOB_QUEUED,
         JOB_RUNNING,

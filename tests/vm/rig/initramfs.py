@@ -63,7 +63,8 @@ def with_project(
 ) -> Path:
     """An initramfs with host drivers, of a kind of PROJECT, made with `files` in place.
 
-    For initramfs-tools, Debian `packages` may be there beside the guest's. What was made for the same files before is taken from `cache`. Raises InitramfsError.
+    For initramfs-tools, Debian `packages` may be there beside the guest's. What was made for the
+    same files before is taken from `cache`. Raises InitramfsError.
     """
     digest = hashlib.sha256(f"{image.directory} {kind} {packages}".encode())
     for path, entry in sorted(files.items()):
