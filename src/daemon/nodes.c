@@ -30,6 +30,7 @@ struct NodeMemory {
         NodeStatus final;    /* if is_known: what it should be */
         bool is_restoring;
         NodeStatus found;    /* if is_restoring: what it was instead */
+        NodeStatus asked;    /* what it was when it was asked who has it open */
         bool is_theirs;      /* somebody had it open when we looked */
         unsigned n_restored;
         uint64_t since_usec; /* of the first restore that counts */
@@ -116,7 +117,8 @@ static void on_holders(void *userdata, int error, const Holder *holders, size_t 
 
         manager->nodes_asked = -1;
         manager_wake(manager); /* another one may have waited for its turn */
-        if (!memory || !memory->is_known || !status)
+        /* Changed while we asked: whoever did may have closed it before. */
+        if (!memory || !memory->is_known || !status || !status_equal(status, &memory->asked))
                 return;
         /* Who cannot be looked at may have it open. */
         memory->is_theirs = error < 0 || n > 0;
@@ -125,14 +127,15 @@ static void on_holders(void *userdata, int error, const Holder *holders, size_t 
                 log_warning("Cannot set /dev/vfio/%" PRIi64 " back, ignoring.", memory->group);
 }
 
-static void look_for_holders(Manager *manager, const NodeMemory *memory)
+static void look_for_holders(Manager *manager, NodeMemory *memory, const NodeStatus *status)
 {
         int64_t identifier;
 
         identifier = manager_list_holders(manager, memory->group, on_holders, manager);
-        if (identifier >= 0)
+        if (identifier >= 0) {
                 manager->nodes_asked = memory->group;
-        else
+                memory->asked = *status;
+        } else
                 log_debug("Cannot look who has /dev/vfio/%" PRIi64 " open, ignoring: %s",
                         memory->group, strerror((int) -identifier));
 }
@@ -188,7 +191,7 @@ static void judge(Manager *manager, NodeMemory *memory, const NodeStatus *status
                 memory->is_reported = false;
         }
         if (memory->n_restored < RESTORES_MAX) {
-                look_for_holders(manager, memory);
+                look_for_holders(manager, memory, status);
                 return;
         }
         if (!memory->is_reported)

@@ -246,34 +246,41 @@ static GuardNode *find_node_by_name(const Guard *guard, const char *target)
         return NULL;
 }
 
+static int look_at_name(Pass *pass, Process *process, const char *descriptor, const char *target)
+{
+        GuardNode *node = find_node_by_name(pass->guard, target);
+        const char *digits = startswith(target, "/dev/nvidia");
+        uint64_t number;
+
+        if (!node && (!digits || parse_unsigned(digits, NVIDIA_GPUS - 1, &number) < 0))
+                return 0;
+        if (!host_descriptor_is_usable(process->directory, descriptor))
+                return 0;
+        return node ? note_node(pass, process, node, target)
+                    : note_nvidia(pass, process, (unsigned) number, target);
+}
+
 static int look_at_node(Pass *pass, Process *process, int files, const char *descriptor,
         const char *target)
 {
         const Guard *guard = pass->guard;
         struct statx status;
 
-        if (!guard->host->is_live) {
-                GuardNode *node = find_node_by_name(guard, target);
-                const char *digits = startswith(target, "/dev/nvidia");
-                uint64_t number;
-
-                if (node)
-                        return note_node(pass, process, node, target);
-                return digits && parse_unsigned(digits, NVIDIA_GPUS - 1, &number) == 0 ?
-                        note_nvidia(pass, process, (unsigned) number, target) :
-                        0;
-        }
+        if (!guard->host->is_live)
+                return look_at_name(pass, process, descriptor, target);
         if (statx(files, descriptor, AT_STATX_DONT_SYNC, STATX_TYPE, &status) < 0 ||
             (!S_ISCHR(status.stx_mode) && !S_ISBLK(status.stx_mode)))
                 return 0;
         GuardNode *node = guard_find_node(guard, S_ISBLK(status.stx_mode), status.stx_rdev_major,
                 status.stx_rdev_minor);
-        if (node)
-                return note_node(pass, process, node, target);
-        if (pass->has_nvidia && S_ISCHR(status.stx_mode) &&
-            status.stx_rdev_major == NVIDIA_MAJOR && status.stx_rdev_minor < NVIDIA_GPUS)
-                return note_nvidia(pass, process, status.stx_rdev_minor, target);
-        return 0;
+        bool is_nvidia = pass->has_nvidia && S_ISCHR(status.stx_mode) &&
+                         status.stx_rdev_major == NVIDIA_MAJOR &&
+                         status.stx_rdev_minor < NVIDIA_GPUS;
+        if ((!node && !is_nvidia) ||
+            !host_descriptor_is_usable(process->directory, descriptor))
+                return 0;
+        return node ? note_node(pass, process, node, target)
+                    : note_nvidia(pass, process, status.stx_rdev_minor, target);
 }
 
 /* Sockets, pipes and memory have no path; of what has one, only what cannot be a device for sure

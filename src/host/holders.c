@@ -70,7 +70,8 @@ static bool has_node_open(int process, const Nodes *nodes)
                 char target[LINK_TEXT_MAX];
                 ssize_t n = readlinkat(dirfd(directory), entry->d_name, target, sizeof(target));
 
-                if (n > 0 && is_node(nodes, dirfd(directory), entry->d_name, target, (size_t) n))
+                if (n > 0 && is_node(nodes, dirfd(directory), entry->d_name, target, (size_t) n) &&
+                    host_descriptor_is_usable(process, entry->d_name))
                         return true;
         }
         return false;

@@ -4,7 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include "util/io.h"
@@ -77,6 +81,26 @@ int host_list_directory(int directory, const char *path, size_t maximum, char **
 int host_compare_names(const void *a, const void *b)
 {
         return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* "flags:\t02100000", octal (proc(5)) */
+static bool has_path_flag(char *text)
+{
+        char *flags = strstr(text, "flags:");
+
+        return flags && strtoul(flags + strlen("flags:"), NULL, 8) & O_PATH;
+}
+
+bool host_descriptor_is_usable(int process, const char *descriptor)
+{
+        char name[NAME_MAX + 16], text[4096];
+        struct stat status;
+
+        (void) snprintf(name, sizeof(name), "fdinfo/%s", descriptor);
+        if (read_attribute_at(process, name, text, sizeof(text)) > 0)
+                return !has_path_flag(text);
+        (void) snprintf(name, sizeof(name), "fd/%s", descriptor);
+        return fstatat(process, name, &status, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
 /* A saved tree's kernel: what it says itself, else the newest of those that it has modules of. */

@@ -78,9 +78,38 @@ static void test_number_unknown(void)
         fake_sysfs_free(fake);
 }
 
+static void write_flags(FakeSysfs *fake, const char *flags)
+{
+        _cleanup_free_ char *text = NULL;
+
+        ASSERT_OK(format_string(&text, "pos:\t0\nflags:\t%s\nmnt_id:\t26\n", flags));
+        fake_sysfs_write(fake, "proc/100/fdinfo/7", text);
+}
+
+/* udev has such a descriptor while it sets the permissions of a node; it keeps nothing open. */
+static void test_path_descriptor(void)
+{
+        FakeSysfs *fake = fake_sysfs_new();
+        unsigned found = 0;
+        Host host;
+
+        fake_sysfs_write(fake, "some/vfio/14", "");
+        add_process(fake, "100", "some/vfio/14");
+        ASSERT_OK(host_open(fake->root, &host));
+        write_flags(fake, "012000000");
+        ASSERT_OK(holders_find(&host, 14, NULL, 0, count, &found));
+        ASSERT_EQ(found, 0);
+        write_flags(fake, "02100002");
+        ASSERT_OK(holders_find(&host, 14, NULL, 0, count, &found));
+        ASSERT_EQ(found, 100);
+        host_close(&host);
+        fake_sysfs_free(fake);
+}
+
 int main(void)
 {
         test_a_name_is_not_enough();
         test_number_unknown();
+        test_path_descriptor();
         return 0;
 }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <linux/vfio.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,10 +17,11 @@
  * Documentation/driver-api/vfio.rst): container, group, IOMMU, DMA mapping, device, regions. Every
  * step that worked is a line on standard output; the first that does not ends it with 1.
  *
- *     vfio-open ADDRESS [--hold | --hold-device]
+ *     vfio-open ADDRESS [--hold | --hold-device | --hold-path]
  *
  * With --hold everything stays open until standard input ends, with --hold-device only the device:
- * then no path in /proc names the group.
+ * then no path in /proc names the group. With --hold-path nothing is done with the function; its
+ * group's node is opened with O_PATH until then, as udev has it while it sets permissions.
  */
 
 #define DMA_ADDRESS 0x100000 /* where x86 has no reserved region */
@@ -44,9 +46,9 @@ static void fail(const char *step)
         exit(1);
 }
 
-static int open_node(const char *path)
+static int open_node(const char *path, int flags)
 {
-        int fd = open(path, O_RDWR | O_CLOEXEC);
+        int fd = open(path, flags | O_CLOEXEC);
 
         if (fd < 0)
                 fail(path);
@@ -56,7 +58,7 @@ static int open_node(const char *path)
 
 static int open_container(void)
 {
-        int container = open_node("/dev/vfio/vfio");
+        int container = open_node("/dev/vfio/vfio", O_RDWR);
 
         if (ioctl(container, VFIO_GET_API_VERSION) != VFIO_API_VERSION)
                 fail("VFIO_GET_API_VERSION");
@@ -65,13 +67,11 @@ static int open_container(void)
         return container;
 }
 
-static int open_group(const char *address)
+static int open_group_node(const char *address, int flags)
 {
-        struct vfio_group_status status = { .argsz = sizeof(status) };
         char path[320], target[256];
         const char *number;
         ssize_t n;
-        int group;
 
         snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", address);
         n = readlink(path, target, sizeof(target) - 1);
@@ -81,7 +81,14 @@ static int open_group(const char *address)
         number = strrchr(target, '/');
         snprintf(path, sizeof(path), "/dev/vfio/%s", number ? number + 1 : target);
 
-        group = open_node(path);
+        return open_node(path, flags);
+}
+
+static int open_group(const char *address)
+{
+        struct vfio_group_status status = { .argsz = sizeof(status) };
+        int group = open_group_node(address, O_RDWR);
+
         if (ioctl(group, VFIO_GROUP_GET_STATUS, &status) < 0)
                 fail("VFIO_GROUP_GET_STATUS");
         if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE)) {
@@ -135,16 +142,34 @@ static void read_regions(int device)
         }
 }
 
-int main(int argc, char **argv)
+static void wait_for_end_of_input(void)
 {
-        int container, group, device;
         char byte;
 
-        if (argc < 2 || argc > 3 || (argc == 3 && strcmp(argv[2], "--hold") != 0 &&
-            strcmp(argv[2], "--hold-device") != 0)) {
-                fprintf(stderr, "usage: vfio-open ADDRESS [--hold | --hold-device]\n");
-                return 2;
+        say("ready");
+        while (read(STDIN_FILENO, &byte, 1) > 0)
+                ;
+}
+
+static int usage(void)
+{
+        fprintf(stderr, "usage: vfio-open ADDRESS [--hold | --hold-device | --hold-path]\n");
+        return 2;
+}
+
+int main(int argc, char **argv)
+{
+        const char *option = argc == 3 ? argv[2] : "";
+        bool hold = strcmp(option, "--hold") == 0, hold_device = strcmp(option, "--hold-device") == 0;
+        int container, group, device;
+
+        if (argc == 3 && strcmp(option, "--hold-path") == 0) {
+                (void) open_group_node(argv[1], O_PATH);
+                wait_for_end_of_input();
+                return 0;
         }
+        if (argc < 2 || argc > 3 || (argc == 3 && !hold && !hold_device))
+                return usage();
 
         container = open_container();
         group = open_group(argv[1]);
@@ -158,13 +183,13 @@ int main(int argc, char **argv)
         if (device < 0)
                 fail("VFIO_GROUP_GET_DEVICE_FD");
         read_regions(device);
-        if (argc == 3 && strcmp(argv[2], "--hold-device") == 0) {
+        if (hold_device) {
                 (void) close(group);
                 (void) close(container);
         }
-        say("ready");
-        if (argc == 3)
-                while (read(STDIN_FILENO, &byte, 1) > 0)
-                        ;
+        if (hold || hold_device)
+                wait_for_end_of_input();
+        else
+                say("ready");
         return 0;
 }

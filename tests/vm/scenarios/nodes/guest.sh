@@ -175,8 +175,16 @@ given_away() {
     wait
     chown 1001:0 "$NODE"
     check "given away after use: set back" wait_for 10 has_owner "$HUMAN" "1000:1000 600"
+
+    # As udev has it while it sets permissions, which opens nothing.
+    vfio-open "$HUMAN" --hold-path < /tmp/hold > /tmp/path-held 2>&1 &
+    exec 7> /tmp/hold
+    check "a path to it is held" wait_for 10 grep -q ready /tmp/path-held
     chown 1001:0 "$NODE"
-    check "given away once more: set back" wait_for 10 has_owner "$HUMAN" "1000:1000 600"
+    check "given away beside a path to it: set back" wait_for 10 has_owner "$HUMAN" \
+        "1000:1000 600"
+    exec 7>&-
+    wait
     chown 1001:0 "$NODE"
     said() { journalctl -b -o cat --no-pager -t vfio-bindd | grep -q 'dynamic_ownership'; }
     check "given away again and again: reported" wait_for 10 said
