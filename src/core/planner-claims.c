@@ -97,10 +97,11 @@ static int sum_up_functions(const Planning *planning, bool *bound, bool *other)
 }
 
 static Answer line_answer(const Planning *planning, const Match *match,
-        const Device **ret_elsewhere)
+        bool *ret_is_elsewhere)
 {
         MatchContext context = planner_match_context(planning);
         Answer best = ANSWER_NO;
+        size_t n;
 
         for (size_t i = 0; i < planning->snapshot->n_devices; i++) {
                 const Device *device = &planning->snapshot->devices[i];
@@ -115,7 +116,7 @@ static Answer line_answer(const Planning *planning, const Match *match,
                         best = answer;
         }
         if (best == ANSWER_NO)
-                *ret_elsewhere = match_find_identity(match, planning->snapshot);
+                *ret_is_elsewhere = match_find_identity(match, planning->snapshot, &n);
         return best;
 }
 
@@ -150,9 +151,22 @@ static int describe_unusable(const Planning *planning, ClaimPlan *claim, const c
 typedef struct Lines {
         bool unknown, any;
         const Match *ambiguous;
-        const Match *moved;
-        const Device *elsewhere; /* has the identity that `moved` expects */
+        const Match *moved; /* what it expects is elsewhere */
 } Lines;
+
+static int describe_moved(const Planning *planning, ClaimPlan *claim, const Match *line,
+        const char *location)
+{
+        _cleanup_free_ char *where = NULL;
+        int r;
+
+        r = planner_format_elsewhere(line, planning->snapshot, &where);
+        if (r < 0)
+                return r;
+        return format_string(&claim->text,
+                "nothing in this machine matches; what \"%s\" expects %s%s", line->text, where,
+                location);
+}
 
 static int describe_absent(const Planning *planning, ClaimPlan *claim, const Lines *lines)
 {
@@ -176,10 +190,8 @@ static int describe_absent(const Planning *planning, ClaimPlan *claim, const Lin
         if (lines->any)
                 return format_string(&claim->text, "its own Exclude= takes out all that it "
                         "matches%s", location);
-        if (lines->elsewhere)
-                return format_string(&claim->text,
-                        "nothing in this machine matches; what \"%s\" expects is now at %s%s",
-                        line->text, PCI_ADDRESS_TEXT(&lines->elsewhere->address), location);
+        if (lines->moved)
+                return describe_moved(planning, claim, lines->moved, location);
         return describe_unusable(planning, claim, location);
 }
 
@@ -232,18 +244,16 @@ static void check_lines(const Planning *planning, ClaimPlan *claim, Lines *lines
         const Claim *section = claim->claim;
 
         for (size_t i = 0; i < section->n_matches; i++) {
-                const Device *found = NULL;
-                Answer answer = line_answer(planning, section->matches[i], &found);
+                bool is_elsewhere = false;
+                Answer answer = line_answer(planning, section->matches[i], &is_elsewhere);
 
                 claim->missing[i] = answer != ANSWER_YES;
                 lines->any = lines->any || answer == ANSWER_YES;
                 if (answer == ANSWER_AMBIGUOUS)
                         lines->ambiguous = section->matches[i];
                 lines->unknown = lines->unknown || answer == ANSWER_UNKNOWN;
-                if (found && !lines->elsewhere) {
-                        lines->elsewhere = found;
+                if (is_elsewhere && !lines->moved)
                         lines->moved = section->matches[i];
-                }
         }
 }
 

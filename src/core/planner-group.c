@@ -19,7 +19,7 @@ static bool holds(const GroupPlan *group, const PciAddress *address)
         return false;
 }
 
-static bool is_requested(const Planning *planning, const GroupPlan *group, Manual manual)
+bool planner_is_requested(const Planning *planning, const GroupPlan *group, Manual manual)
 {
         return planning->request->manual == manual &&
                holds(group, planning->request->manual_function);
@@ -444,7 +444,7 @@ int planner_decide_stuck(GroupPlan *group)
 
 static bool was_released_by_hand(const Planning *planning, const GroupPlan *group)
 {
-        if (is_requested(planning, group, MANUAL_BOUND))
+        if (planner_is_requested(planning, group, MANUAL_BOUND))
                 return false;
         for (size_t i = 0; i < group->n_members; i++)
                 if (device_recorded_manual(group->members[i].device) == MANUAL_RELEASED)
@@ -517,7 +517,7 @@ static int decide_claimed(const Planning *planning, GroupPlan *group,
                 return 0;
         }
 
-        if (is_requested(planning, group, MANUAL_BOUND))
+        if (planner_is_requested(planning, group, MANUAL_BOUND))
                 mark_by_hand(group, settings);
         group->wants_node = true;
         for (size_t i = 0; i < group->n_members; i++) {
@@ -579,7 +579,7 @@ int planner_decide_group(const Planning *planning, GroupPlan *group)
         const ClaimSettings *settings = classify(planning, group);
         int r = 0;
 
-        if (is_requested(planning, group, MANUAL_RELEASED) && !planner_is_stuck(group)) {
+        if (planner_is_requested(planning, group, MANUAL_RELEASED) && !planner_is_stuck(group)) {
                 group->settings = settings;
                 r = planner_decide_release(planning, group);
         } else if (settings) {

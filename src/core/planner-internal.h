@@ -55,7 +55,9 @@ static inline MatchContext planner_match_context(const Planning *planning)
                                .userdata = (void *) planning->config };
 }
 
-/* planner-group.c: decides one group whose members are filled in (device only). */
+/* planner-group.c: is a function of this group asked for by hand? */
+bool planner_is_requested(const Planning *planning, const GroupPlan *group, Manual manual);
+/* Decides one group whose members are filled in (device only). */
 int planner_decide_group(const Planning *planning, GroupPlan *group) _must_check_;
 
 /* Where the member is to end: a driver's name; NULL: detached. */
@@ -107,5 +109,8 @@ const PhysicalFunction *planner_find_section(const Planning *planning, const Dev
 /* planner-claims.c: what came of each claim, from the groups. */
 int planner_summarize_claims(const Planning *planning) _must_check_;
 
+/* Where what the guards of a line ask for went: "is now at 0000:02:00.0", "is nowhere here". Of
+ * several of the kind nobody knows which one it is. */
+int planner_format_elsewhere(const Match *match, const Snapshot *snapshot, char **ret) _must_check_;
 /* "(/etc/vfio-bind.conf:14)" or "" */
 int planner_format_location(const Location *location, char **ret) _must_check_;

@@ -24,6 +24,19 @@ int planner_format_location(const Location *location, char **ret)
         return format_string(ret, " (%s:%u)", location->file, location->line);
 }
 
+int planner_format_elsewhere(const Match *match, const Snapshot *snapshot, char **ret)
+{
+        size_t n;
+        const Device *first = match_find_identity(match, snapshot, &n);
+
+        if (!first)
+                return format_string(ret, "%s", "is nowhere here");
+        if (n == 1)
+                return format_string(ret, "is now at %s", PCI_ADDRESS_TEXT(&first->address));
+        return format_string(ret, "may be any of %zu functions, the first at %s", n,
+                PCI_ADDRESS_TEXT(&first->address));
+}
+
 /* Notes the cause on the member and, as the first one, on the group. Takes over `text`. */
 static int refuse(Refusal *refusal, MemberPlan *member, State state, Reason reason, char *text)
 {
@@ -236,19 +249,17 @@ static int refuse_identity(Refusal *refusal, MemberPlan *member, const Selection
 {
         const Device *device = member->device;
         const Snapshot *snapshot = refusal->planning->snapshot;
-        const Device *elsewhere = match_find_identity(selection->guard, snapshot);
         _cleanup_free_ char *location = NULL, *where = NULL;
         int r;
 
         r = planner_format_location(&selection->guard->location, &location);
         if (r >= 0)
-                r = elsewhere ? format_string(&where, "what it asks for is now at %s",
-                                        PCI_ADDRESS_TEXT(&elsewhere->address))
-                              : format_string(&where, "what it asks for is nowhere here");
+                r = planner_format_elsewhere(selection->guard, snapshot, &where);
         if (r < 0)
                 return r;
         return REFUSE(refusal, member, STATE_REFUSED, REASON_IDENTITY_MISMATCH,
-                "%s is %04x:%04x:%04x:%04x, not what \"%s\" expects; %s%s.",
+                "%s is %04x:%04x:%04x:%04x, not what \"%s\" expects; what it asks for "
+                "%s%s.",
                 PCI_ADDRESS_TEXT(&device->address), device->vendor, device->device,
                 device->subsystem_vendor, device->subsystem_device, selection->guard->text, where,
                 location);
@@ -421,6 +432,19 @@ static bool is_taken_from_host(const MemberPlan *member)
                (member->role == ROLE_COMPANION && !planner_is_ignorable(member->device));
 }
 
+/* Nothing of the configuration asks for it, and nothing there can help. */
+static int refuse_use_by_hand(Refusal *refusal, MemberPlan *member, const UseNote *note)
+{
+        const PciAddress *address = refusal->planning->request->manual_function;
+
+        if (isempty(note->remedy))
+                return REFUSE(refusal, member, STATE_REFUSED, in_use_reason(note->use),
+                        "%s: it stays with the host.", note->what);
+        return REFUSE(refusal, member, STATE_REFUSED, in_use_reason(note->use),
+                "%s. %s and run \"vfio-bindctl bind %s\".", note->what, note->remedy,
+                PCI_ADDRESS_TEXT(address));
+}
+
 /* What remains to be said: keep off it, or, where that is possible, take it all the same. */
 static int format_ways_out(const Refusal *refusal, const MemberPlan *member, InUse use, char **ret)
 {
@@ -469,6 +493,9 @@ static int check_uses(Refusal *refusal, MemberPlan *member)
                 if (planner_allowed_uses(member) & 1U << note->use ||
                     is_nothing(refusal, member, note))
                         continue;
+                if (!member->claim &&
+                    planner_is_requested(refusal->planning, refusal->group, MANUAL_BOUND))
+                        return refuse_use_by_hand(refusal, member, note);
                 int r = format_ways_out(refusal, member, note->use, &ways_out);
                 if (r < 0)
                         return r;

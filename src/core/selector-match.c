@@ -250,10 +250,16 @@ GuardVerdict match_guard(const Match *match, const Device *device)
         return verdict;
 }
 
-const Device *match_find_identity(const Match *match, const Snapshot *snapshot)
+const Device *match_find_identity(const Match *match, const Snapshot *snapshot, size_t *ret_n)
 {
-        for (size_t i = 0; i < snapshot->n_devices; i++)
-                if (match_guard(match, &snapshot->devices[i]) == GUARD_HOLDS)
-                        return &snapshot->devices[i];
-        return NULL;
+        const Device *first = NULL;
+
+        *ret_n = 0;
+        for (size_t i = 0; i < snapshot->n_devices; i++) {
+                if (match_guard(match, &snapshot->devices[i]) != GUARD_HOLDS)
+                        continue;
+                first = first ?: &snapshot->devices[i];
+                ++*ret_n;
+        }
+        return first;
 }

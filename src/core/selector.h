@@ -140,8 +140,9 @@ typedef enum GuardVerdict {
 
 GuardVerdict match_guard(const Match *match, const Device *device);
 
-/* A function elsewhere that has the identity the guards of this line ask for; NULL: none. */
-const Device *match_find_identity(const Match *match, const Snapshot *snapshot);
+/* The first function that has the identity the guards of this line ask for, and how many there are;
+ * NULL: none. */
+const Device *match_find_identity(const Match *match, const Snapshot *snapshot, size_t *ret_n);
 
 /* NULL has none. */
 bool match_has_term(const Match *match, TermType type);

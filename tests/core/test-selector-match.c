@@ -292,11 +292,13 @@ static void test_guards(const Snapshot *snapshot)
 
         for (size_t i = 0; i < ELEMENTSOF(guards); i++) {
                 Match *match = parse(guards[i].line);
+                size_t n;
 
                 ASSERT_EQ(match_guard(match, find(snapshot, guards[i].address)),
                         guards[i].verdict);
-                ASSERT_TRUE(match_find_identity(match, snapshot) ==
+                ASSERT_TRUE(match_find_identity(match, snapshot, &n) ==
                         (guards[i].found ? find(snapshot, guards[i].found) : NULL));
+                ASSERT_EQ(n > 0, guards[i].found != NULL);
                 match_free(match);
         }
 }

@@ -43,7 +43,7 @@ static Snapshot *make_machine(const char *name)
 static void evaluate(const Match *match, const Snapshot *snapshot)
 {
         MatchContext context = {.snapshot = snapshot, .stage = STAGE_RUNTIME};
-        size_t n_yes = 0;
+        size_t n_yes = 0, n;
 
         for (size_t i = 0; i < snapshot->n_devices; i++) {
                 Answer answer = match_evaluate(match, &context, &snapshot->devices[i]);
@@ -56,7 +56,7 @@ static void evaluate(const Match *match, const Snapshot *snapshot)
                 (void) match_guard(match, &snapshot->devices[i]);
         }
         ASSERT_TRUE(n_yes <= snapshot->n_devices);
-        (void) match_find_identity(match, snapshot);
+        ASSERT_TRUE(!match_find_identity(match, snapshot, &n) == (n == 0));
         ASSERT_EQ(match_needed_facts(match) & ~0xffU, 0);
 }
 
