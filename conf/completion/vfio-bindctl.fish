@@ -36,7 +36,7 @@ complete -c vfio-bindctl -l version -d 'The version'
 
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $verbs" -a "$verbs"
 complete -c vfio-bindctl -n '__vfio_bindctl_verb status explain bind release; or __vfio_bindctl_has_argument suggest' -a '(__vfio_bindctl_devices)' -d Device
-complete -c vfio-bindctl -n '__vfio_bindctl_verb apply wait release; or __vfio_bindctl_has_argument export' -a '(__vfio_bindctl_claims)' -d Claim
+complete -c vfio-bindctl -n '__vfio_bindctl_verb apply wait bind release; or __vfio_bindctl_has_argument export' -a '(__vfio_bindctl_claims)' -d Claim
 complete -c vfio-bindctl -n '__vfio_bindctl_verb plan' -l next-boot -d 'What the next boot would do'
 complete -c vfio-bindctl -n '__vfio_bindctl_verb plan' -l config -r -F -d 'With this file'
 complete -c vfio-bindctl -n '__vfio_bindctl_verb plan' -l exit-code -d 'Tell by the exit code'

@@ -131,9 +131,12 @@ static void read_header_type(const Line *line, Header *header)
                 if (near && streq(section_words[i], near))
                         header->type = (SectionType) i;
         header->is_ours = near;
-        if (!near || !streq(near, word))
-                complain(header, line->name_column, "unknown section '[%s]'%s%s%s", line->name,
-                        near ? ", did you mean '" : "", near ?: "", near ? "'?" : "");
+        if (!near)
+                complain(header, line->name_column, "unknown section '[%s]'; sections are "
+                        "[Defaults], [Claim NAME] and [PhysicalFunction NAME]", line->name);
+        else if (!streq(near, word))
+                complain(header, line->name_column, "unknown section '[%s]', did you mean "
+                        "'[%s%s%s]'?", line->name, near, *header->name ? " " : "", header->name);
 }
 
 /* Checks the name; for one that is not valid, another is made in `buffer`, because what the lines

@@ -8,6 +8,7 @@
 #include "ctl/complain.h"
 #include "ctl/terminal.h"
 #include "util/buffer.h"
+#include "version.h"
 
 static ExitCode complain_not_running(const char *verb)
 {
@@ -109,17 +110,53 @@ void complain_no_address(const char *text)
                 text);
 }
 
+/* The claim with a line that selects nothing and begins with this address; NULL: none. */
+static const ModelClaim *find_waiting(const Model *model, const PciAddress *address)
+{
+        for (size_t i = 0; i < model->n_claims; i++) {
+                char *const *line = model->claims[i].lists[CLAIM_MISSING];
+
+                for (; line && *line; line++) {
+                        char word[sizeof("address=0000:00:00.0")] = "";
+                        size_t n = strcspn(*line, " \t");
+                        PciAddress other;
+
+                        if (n >= sizeof(word))
+                                continue;
+                        memcpy(word, *line, n);
+                        if (pci_address_parse(startswith(word, "address=") ?: word, &other) >= 0 &&
+                            pci_address_equal(&other, address))
+                                return &model->claims[i];
+                }
+        }
+        return NULL;
+}
+
+static void complain_absent(const Model *model, const PciAddress *address)
+{
+        const ModelClaim *claim = find_waiting(model, address);
+
+        if (claim)
+                complain("No device %s. Claim %s waits for it (%s:%u).", PCI_ADDRESS_TEXT(address),
+                        claim->text[CLAIM_NAME], claim->file ?: "", claim->line);
+        else
+                complain("No device %s. \"vfio-bindctl groups\" shows them.",
+                        PCI_ADDRESS_TEXT(address));
+}
+
 /* Who names a claim means its devices. */
 static void complain_claim(const Model *model, const char *name)
 {
         _cleanup_buffer_ Buffer buffer = {};
+        const char *why = model_find_claim(model, name)->text[CLAIM_REASON_TEXT];
         _cleanup_free_ char *devices = NULL;
 
         for (size_t i = 0; i < model->n_devices; i++)
                 if (streq_null(model->devices[i].claim, name))
                         buffer_printf(&buffer, " %s", model->devices[i].text[DEVICE_ADDRESS]);
         if (buffer_finish(&buffer, &devices) < 0 || !*devices)
-                complain("%s is a claim, and this takes a device. It has none now.", name);
+                complain("%s is a claim, and this takes a device. It has none now%s%s.", name,
+                        why ? ": " : "", why ?: "");
         else
                 complain("%s is a claim, and this takes a device. Its devices:%s", name, devices);
 }
@@ -139,8 +176,7 @@ const ModelDevice *check_device(const Model *model, const char *text, ExitCode *
         }
         device = model_find_device(model, &address);
         if (!device) {
-                complain("No device %s. \"vfio-bindctl groups\" shows them.",
-                        PCI_ADDRESS_TEXT(&address));
+                complain_absent(model, &address);
                 *ret = EXIT_CODE_ABSENT;
         }
         return device;
@@ -203,6 +239,19 @@ void source_done(Source *source)
 bool configuration_has_changed(const Model *model)
 {
         return streq_null(model->text[MANAGER_CONFIGURATION_STATE], "changed");
+}
+
+void complain_initramfs(const Model *model)
+{
+        const char *state = model->text[MANAGER_INITRAMFS_STATE];
+
+        if (streq_null(state, "stale"))
+                complain("The initramfs holds another configuration, or another vfio-bindd, than "
+                         "the system, and the next boot begins with that. Run \"" PROGRAM_DIRECTORY
+                         "/rebuild-initramfs\".");
+        else if (streq_null(state, "missing"))
+                complain("The initramfs has no vfio-bindd: host drivers that it loads come first "
+                         "at the next boot. Run \"" PROGRAM_DIRECTORY "/rebuild-initramfs\".");
 }
 
 int source_print_legend(const Source *source, const Options *options)

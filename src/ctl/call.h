@@ -19,7 +19,7 @@ bool check_claim(const Model *model, const char *name);
 void complain_no_address(const char *text);
 
 /* The function that the text names; NULL after having said what is wrong: EXIT_CODE_USAGE if it is
- * no address, EXIT_CODE_ABSENT if there is no such function. */
+ * no address, EXIT_CODE_ABSENT if there is no such function (and which claim waits for it). */
 const ModelDevice *check_device(const Model *model, const char *text, ExitCode *ret);
 
 /* Where a verb that only reads gets what it shows: from the daemon; without one, or with --root=,
@@ -39,6 +39,9 @@ void source_done(Source *source);
         "The configuration was changed since vfio-bindd read it. Run "                             \
         "\"systemctl reload vfio-bindd\"."
 bool configuration_has_changed(const Model *model);
+
+/* Says so if the next boot begins with an initramfs that does not know what is configured. */
+void complain_initramfs(const Model *model);
 
 /* "vfio-bindd does not run: read from /sys …", where that is worth a word. Returns 0, -ENOMEM. */
 int source_print_legend(const Source *source, const Options *options) _must_check_;

@@ -377,7 +377,7 @@ static const char *advice(const Model *model)
         if (needs_explanation(model))
                 return " \"vfio-bindctl explain DEV\" tells why.";
         if (any_released(model))
-                return " \"vfio-bindctl bind DEV\" takes back what was released.";
+                return " \"vfio-bindctl bind CLAIM\" takes back what was released.";
         if (model->n_claims > 0 || model->n_errors > 0 || streq_null(model->state, "starting"))
                 return "";
         return " \"vfio-bindctl groups\" shows the devices, \"vfio-bindctl suggest NAME DEV\" "

@@ -112,8 +112,9 @@ static void review_outcome(const ClaimPlan *plan, const char *section, Diagnosti
                 text ?: "it could not be carried out on this machine");
 }
 
-static int review_claim(const Machine *machine, const ClaimPlan *plan, DiagnosticList *list)
+static int review_claim(const Machine *machine, const ClaimPlan *plan, Review *review)
 {
+        DiagnosticList *list = &review->warnings;
         const Claim *claim = plan->claim;
         char section[CONFIG_NAME_MAX + sizeof("Claim ")];
 
@@ -126,15 +127,35 @@ static int review_claim(const Machine *machine, const ClaimPlan *plan, Diagnosti
         for (size_t i = 0; i < claim->n_matches; i++)
                 review_match(machine, claim->matches[i], section, list);
         review_outcome(plan, section, list);
-        return list->failed ? -ENOMEM : 0;
+        if (list->failed)
+                return -ENOMEM;
+        return plan->absent ? string_list_append(&review->absent, claim->name) : 0;
 }
 
-int review_config(const Machine *machine, DiagnosticList *ret)
+static void forget_releases(Snapshot *snapshot)
+{
+        for (size_t i = 0; i < snapshot->n_devices; i++) {
+                DeviceRecord *record = snapshot->devices[i].record;
+
+                if (record && record->manual == MANUAL_RELEASED)
+                        record->manual = MANUAL_NONE;
+        }
+}
+
+void review_done(Review *review)
+{
+        diagnostic_list_done(&review->warnings);
+        string_list_free(review->absent);
+        *review = (Review){};
+}
+
+int review_config(Machine *machine, Review *ret)
 {
         PlanRequest request = { .stage = STAGE_RUNTIME, .may_unbind = true };
         _cleanup_plan_ Plan *plan = NULL;
         int r;
 
+        forget_releases(machine->snapshot);
         r = planner_plan(machine->snapshot, machine->config, &request, &plan);
         for (size_t i = 0; r >= 0 && i < plan->n_claims; i++)
                 r = review_claim(machine, &plan->claims[i], ret);

@@ -6,6 +6,14 @@
 
 /* What is allowed, but may not be what was meant: lines that are not pinned to a device or take
  * more than one can foresee, leave given to take what the host uses, and claims that cannot be
- * carried out on this machine. Warnings, in the order of the configuration; their locations belong
- * to the machine. Returns 0, -ENOMEM. */
-int review_config(const Machine *machine, DiagnosticList *ret) _must_check_;
+ * carried out on this machine. */
+typedef struct Review {
+        DiagnosticList warnings; /* in the order of the configuration */
+        char **absent;           /* names of claims that match nothing here; NULL: none */
+} Review;
+
+/* What was released by hand is looked at as if it had not been: that ends, the configuration stays.
+ * The machine forgets it, and must outlive the review. Returns 0, -ENOMEM. */
+int review_config(Machine *machine, Review *ret) _must_check_;
+void review_done(Review *review);
+#define _cleanup_review_ _cleanup_(review_done)

@@ -6,6 +6,7 @@
 #include "ctl/list.h"
 #include "ctl/outcome.h"
 #include "ctl/verbs.h"
+#include "util/buffer.h"
 #include "util/strings.h"
 #include "version.h"
 
@@ -133,6 +134,31 @@ static int say_steps(Apply *apply, bool *explained)
         return 0;
 }
 
+/* What was released by hand stays so, whatever is applied. */
+static int say_nothing_to_do(const Apply *apply, const Model *model)
+{
+        Terminal terminal = terminal_of(stdout);
+        _cleanup_buffer_ Buffer buffer = {};
+        _cleanup_free_ char *released = NULL;
+        int r;
+
+        for (size_t i = 0; i < model->n_claims; i++) {
+                const ModelClaim *claim = &model->claims[i];
+
+                if (streq_null(claim->text[CLAIM_STATE], state_to_string(STATE_RELEASED)) &&
+                    is_in_scope(apply, claim->text[CLAIM_NAME]))
+                        buffer_printf(&buffer, " %s", claim->text[CLAIM_NAME]);
+        }
+        r = buffer_finish(&buffer, &released);
+        if (r < 0)
+                return r;
+        return terminal_print(&terminal, stdout, *released
+                        ? "Nothing to do. Released by hand, which \"vfio-bindctl bind CLAIM\" "
+                          "ends:%s."
+                        : "Nothing to do.%s",
+                released);
+}
+
 static void say_errors(const Apply *apply, const Model *model)
 {
         if (apply->options->json != JSON_OFF)
@@ -164,19 +190,11 @@ static int print_json(const Apply *apply, const Model *model)
  * no outcome of the request, and no failure. */
 static void say_outdated(const Apply *apply, const Model *model)
 {
-        const char *state = model->text[MANAGER_INITRAMFS_STATE];
-
         if (apply->options->dry_run || apply->options->quiet || apply->options->json != JSON_OFF)
                 return;
         if (configuration_has_changed(model))
                 complain("%s", CONFIGURATION_HAS_CHANGED);
-        if (streq_null(state, "stale"))
-                complain("The initramfs holds another configuration, or another vfio-bindd, than "
-                         "the system, and the next boot begins with that. Run \"" PROGRAM_DIRECTORY
-                         "/rebuild-initramfs\".");
-        else if (streq_null(state, "missing"))
-                complain("The initramfs has no vfio-bindd: host drivers that it loads come first "
-                         "at the next boot. Run \"" PROGRAM_DIRECTORY "/rebuild-initramfs\".");
+        complain_initramfs(model);
 }
 
 /* Tells what came, or would come, of it. */
@@ -196,7 +214,9 @@ static int report(Apply *apply)
         if (apply->code == EXIT_CODE_USAGE)
                 say_errors(apply, model);
         if (!apply->said_something && !apply->options->quiet && apply->options->json == JSON_OFF)
-                puts("Nothing to do.");
+                r = say_nothing_to_do(apply, model);
+        if (r < 0)
+                return r;
         say_outdated(apply, model);
         return print_json(apply, model);
 }

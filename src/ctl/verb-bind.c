@@ -1,16 +1,49 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/plan.h"
 #include "ctl/by-hand.h"
 #include "ctl/call.h"
 #include "ctl/complain.h"
 #include "ctl/verbs.h"
 
+/* What a claim selects and does not have. */
+static int add_claim(ByHand *by_hand, const Model *model, const ModelClaim *claim, bool *ret_any)
+{
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < model->n_devices; i++) {
+                const ModelDevice *device = &model->devices[i];
+
+                if (!streq_null(device->claim, claim->text[CLAIM_NAME]) ||
+                    !streq_null(device->text[DEVICE_ROLE], role_to_string(ROLE_SELECTED)))
+                        continue;
+                *ret_any = true;
+                if (!streq_null(device->text[DEVICE_STATE], state_to_string(STATE_BOUND)))
+                        r = by_hand_add(by_hand, model, device);
+        }
+        return r;
+}
+
 static ExitCode choose(ByHand *by_hand, const Model *model)
 {
+        const char *argument = by_hand->options->arguments[0];
+        const ModelClaim *claim = model_find_claim(model, argument);
+        const ModelDevice *device = NULL;
         ExitCode code = EXIT_CODE_DONE;
-        const ModelDevice *device =
-                check_device(model, by_hand->options->arguments[0], &code);
-        int r = device ? by_hand_add(by_hand, model, device) : 0;
+        bool any = false;
+        int r;
 
+        if (claim) {
+                r = add_claim(by_hand, model, claim, &any);
+                if (r >= 0 && !any) {
+                        complain("Claim %s has no device now%s%s.", argument,
+                                claim->text[CLAIM_REASON_TEXT] ? ": " : "",
+                                claim->text[CLAIM_REASON_TEXT] ?: "");
+                        return EXIT_CODE_ABSENT;
+                }
+        } else {
+                device = check_device(model, argument, &code);
+                r = device ? by_hand_add(by_hand, model, device) : 0;
+        }
         if (r < 0) {
                 complain_errno(r, "bind the device");
                 return EXIT_CODE_FAILED;
@@ -28,11 +61,12 @@ static int run(const Options *options)
 
 const Verb verb_bind = {
         .name = "bind",
-        .arguments = "DEV",
+        .arguments = "DEV|CLAIM",
         .summary = "Bind the group of a device by hand, until the next boot",
-        .help = "Binds the whole IOMMU group of a device, with or without a claim, unless the\n"
-                "host uses it. It stays so until it is released or the machine boots again; what\n"
-                "shall be bound at every boot is a claim (\"vfio-bindctl suggest\").\n"
+        .help = "Binds the whole IOMMU group of a device, with or without a claim, or those of a\n"
+                "claim, unless the host uses them. They stay so until they are released or the\n"
+                "machine boots again; what shall be bound at every boot is a claim\n"
+                "(\"vfio-bindctl suggest\").\n"
                 "\n"
                 "DEV is 0000:01:00.0, 01:00.0 or pci_0000_01_00_0.\n",
         .least = 1,

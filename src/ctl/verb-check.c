@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "config/files.h"
@@ -11,6 +12,7 @@
 #include "ctl/list.h"
 #include "ctl/review.h"
 #include "ctl/verbs.h"
+#include "util/buffer.h"
 
 #define MAIN_FILE "/etc/vfio-bind.conf"
 
@@ -54,7 +56,7 @@ static void say(const Diagnostic *diagnostic)
         const Location *location = &diagnostic->location;
         const char *kind = diagnostic->is_error ? "error" : "warning";
         size_t length = strlen(diagnostic->message);
-        const char *stop = length > 0 && diagnostic->message[length - 1] == '.' ? "" : ".";
+        const char *stop = length > 0 && strchr(".?", diagnostic->message[length - 1]) ? "" : ".";
 
         if (location->line > 0)
                 complain("%s:%u:%u: %s: %s%s", location->file ?: "", location->line,
@@ -65,10 +67,11 @@ static void say(const Diagnostic *diagnostic)
                 complain("%s: %s%s", kind, diagnostic->message, stop);
 }
 
-static void say_all(const DiagnosticList *list)
+static void say_all(const DiagnosticList *list, const Options *options)
 {
         for (size_t i = 0; i < list->n_items; i++)
-                say(&list->items[i]);
+                if (list->items[i].is_error || options->strict || !options->quiet)
+                        say(&list->items[i]);
 }
 
 static size_t count_warnings(const DiagnosticList *list)
@@ -76,20 +79,39 @@ static size_t count_warnings(const DiagnosticList *list)
         return list->n_items - list->n_errors;
 }
 
-static int print_text(const Config *config, const DiagnosticList *warnings,
-        const Options *options)
+/* That a device is not here is no fault of the file, which may be meant for another machine. */
+static int print_absent(char *const *absent, const Terminal *terminal)
 {
+        _cleanup_buffer_ Buffer buffer = {};
+        _cleanup_free_ char *names = NULL;
+        int r;
+
+        if (!absent)
+                return 0;
+        for (char *const *name = absent; *name; name++)
+                buffer_printf(&buffer, "%s%s", name > absent ? ", " : "", *name);
+        r = buffer_finish(&buffer, &names);
+        return r < 0 ? r
+                     : terminal_print(terminal, stdout, "Nothing on this machine matches: %s.",
+                               names);
+}
+
+static int print_text(const Config *config, const Review *review, const Options *options)
+{
+        const DiagnosticList *warnings = &review->warnings;
         size_t n_errors = config->diagnostics.n_errors;
         size_t n_warnings = count_warnings(&config->diagnostics) + warnings->n_items;
         Terminal terminal = terminal_of(stdout);
+        int r;
 
-        say_all(&config->diagnostics);
-        say_all(warnings);
+        say_all(&config->diagnostics, options);
+        say_all(warnings, options);
         if (options->quiet || options->no_legend)
                 return 0;
-        return terminal_print(&terminal, stdout, "%zu claim%s, %zu error%s, %zu warning%s.",
+        r = terminal_print(&terminal, stdout, "%zu claim%s, %zu error%s, %zu warning%s.",
                 config->n_claims, config->n_claims == 1 ? "" : "s", n_errors,
                 n_errors == 1 ? "" : "s", n_warnings, n_warnings == 1 ? "" : "s");
+        return r < 0 ? r : print_absent(review->absent, &terminal);
 }
 
 static void json_diagnostics(Json *json, const DiagnosticList *list)
@@ -109,18 +131,22 @@ static void json_diagnostics(Json *json, const DiagnosticList *list)
         }
 }
 
-static int print_json(const Config *config, const DiagnosticList *warnings, bool pretty)
+static int print_json(const Config *config, const Review *review, bool pretty)
 {
         _cleanup_json_ Json json = { .pretty = pretty };
 
         json_begin_document(&json, "check");
         json_open_array(&json, "Diagnostics");
         json_diagnostics(&json, &config->diagnostics);
-        json_diagnostics(&json, warnings);
+        json_diagnostics(&json, &review->warnings);
         json_close_array(&json);
         json_open_array(&json, "Claims");
         for (size_t i = 0; i < config->n_claims; i++)
                 json_string(&json, NULL, config->claims[i].name);
+        json_close_array(&json);
+        json_open_array(&json, "Absent");
+        for (char *const *name = review->absent; name && *name; name++)
+                json_string(&json, NULL, *name);
         json_close_array(&json);
         json_close_object(&json);
         return json_print(&json, stdout);
@@ -141,7 +167,7 @@ static int run(const Options *options)
         MachineOptions look = { .root = options->root, .replace_path = place_of(options, place),
                                 .replace_file = options->arguments[0] };
         _cleanup_machine_ Machine *machine = NULL;
-        DiagnosticList warnings = {};
+        _cleanup_review_ Review review = {};
         const char *what = "review the configuration";
         ExitCode code;
         int r;
@@ -159,16 +185,15 @@ static int run(const Options *options)
         }
         r = machine_look(&look, &machine, &what);
         if (r >= 0)
-                r = review_config(machine, &warnings);
+                r = review_config(machine, &review);
         if (r >= 0 && options->json != JSON_OFF)
-                r = print_json(machine_config(machine), &warnings, options->json == JSON_PRETTY);
+                r = print_json(machine_config(machine), &review, options->json == JSON_PRETTY);
         else if (r >= 0)
-                r = print_text(machine_config(machine), &warnings, options);
+                r = print_text(machine_config(machine), &review, options);
         code = r < 0 ? EXIT_CODE_FAILED
-                     : result(machine_config(machine), &warnings, options->strict);
+                     : result(machine_config(machine), &review.warnings, options->strict);
         if (r < 0)
                 complain_errno(r, what);
-        diagnostic_list_done(&warnings);
         return code;
 }
 
@@ -179,14 +204,16 @@ const Verb verb_check = {
         .help = "Reads the configuration as the daemon would, with FILE in the place of one of\n"
                 "its files, and names errors (exit code 2) and, as warnings, lines that are\n"
                 "unsafe or not pinned to one device, and claims that would be refused on this\n"
-                "machine. Needs neither daemon nor devices.\n"
+                "machine. Says which claims match nothing here, which is no warning: the file may\n"
+                "be meant for another machine. Needs neither daemon nor devices.\n"
                 "\n"
                 "Options:\n"
                 "  --as=PATH               The file that FILE stands for; without it, FILE's own\n"
                 "                          path if it is one of the configuration, else\n"
                 "                          /etc/vfio-bind.conf. Ansible: validate:\n"
                 "                          vfio-bindctl check --as=PATH %s\n"
-                "  --strict                Warnings are errors\n",
+                "  --strict                Warnings are errors\n"
+                "  --quiet                 Errors only, and with --strict warnings\n",
         .options = VERB_OPTION_AS | VERB_OPTION_STRICT,
         .most = 1,
         .run = run,

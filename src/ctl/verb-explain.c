@@ -214,6 +214,8 @@ static int run(const Options *options)
         r = options->json != JSON_OFF
                 ? print_json(&answers, device, options->json == JSON_PRETTY)
                 : print_text(source.model, &answers, device, options);
+        if (r >= 0)
+                r = source_print_legend(&source, options);
         if (r < 0)
                 complain_errno(r, "explain the device");
         return r < 0 ? EXIT_CODE_FAILED : EXIT_CODE_DONE;

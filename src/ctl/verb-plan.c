@@ -51,14 +51,18 @@ static bool is_change(const ModelStep *step)
         return step->action && !streq(step->action, action_to_string(ACTION_NONE));
 }
 
-/* A function that is not moved though a claim wants it; what only follows its group, or stands
- * beside it, is not counted again. */
+/* A function that is not moved though a claim wants it, or that a claim with an error keeps; what
+ * only follows its group, or stands beside it, is not counted again. */
 static bool is_refusal(const Model *model, const ModelStep *step)
 {
         const ModelDevice *device = model_find_device(model, &step->address);
 
-        return !is_change(step) && step->reason && device &&
-                streq_null(device->text[DEVICE_ROLE], role_to_string(ROLE_SELECTED));
+        if (is_change(step) || !step->reason || !device)
+                return false;
+        if (streq_null(device->text[DEVICE_ROLE], role_to_string(ROLE_EXCLUDED)))
+                return device->claim &&
+                        streq(step->reason, reason_to_string(REASON_CONFIG_ERROR));
+        return streq_null(device->text[DEVICE_ROLE], role_to_string(ROLE_SELECTED));
 }
 
 static void count(Planned *planned)
@@ -216,6 +220,8 @@ static int run(const Options *options)
                 r = source_print_legend(&planned.source, options);
         if (r >= 0 && options->json == JSON_OFF)
                 r = print_configuration_errors(planned.source.model, &errors, stderr);
+        if (r >= 0 && options->next_boot && options->json == JSON_OFF && !options->quiet)
+                complain_initramfs(planned.source.model);
         if (r < 0) {
                 complain_errno(r, "show the plan");
                 return EXIT_CODE_FAILED;

@@ -25,9 +25,9 @@ static void test_bind(void)
         _cleanup_ctl_bus_ CtlBus f;
 
         ctl_bus_init(&f, config, before);
-        ctl_expect(CTL_RUN(&f.options, "bind", "gpu"), 2, "",
-                "gpu is a claim, and this takes a device. Its devices: 0000:01:00.0 "
-                "0000:01:00.1\n");
+        /* it has what it asks for */
+        ctl_expect(CTL_RUN(&f.options, "bind", "gpu"), 0, "Nothing to do.\n", "");
+        ASSERT_EQ(f.n_asked, 0);
         f.state = STATE_BOUND;
         f.machine_after = disk_bound;
         ctl_expect(CTL_RUN(&f.options, "bind", "03:00.0"), 0,
@@ -39,12 +39,35 @@ static void test_bind(void)
         ctl_expect(CTL_RUN(&f.options, "bind", "03:00.0"), 0, "Nothing to do.\n", "");
         ctl_expect(CTL_RUN(&f.options, "bind", "0a:00.0"), 4, "",
                 "No device 0000:0a:00.0. \"vfio-bindctl groups\" shows them.\n");
-        ctl_expect(CTL_RUN(&f.options, "bind", "gpu"), 2, "",
-                "gpu is a claim, and this takes a device. It has none now.\n");
+        ctl_expect(CTL_RUN(&f.options, "bind", "01:00.0"), 4, "",
+                "No device 0000:01:00.0. Claim gpu waits for it (/etc/vfio-bind.conf:1).\n");
+        ctl_expect(CTL_RUN(&f.options, "bind", "gpu"), 4, "", "Claim gpu has no device now.\n");
         ctl_expect(CTL_RUN(&f.options, "bind", "eno1"), 2, "",
                 "eno1 is no address of a PCI function: that is 0000:01:00.0, 01:00.0 or "
                 "pci_0000_01_00_0.\n");
         ASSERT_EQ(f.n_asked, 2);
+}
+
+/* What was released of a claim, every group once. */
+static void test_bind_claim(void)
+{
+        static const char released[] =
+                "0000:01:00.0 id=10de:2482 class=030000 group=14 driver=nouveau\n"
+                "0000:01:00.1 id=10de:228b class=040300 group=14 driver=snd_hda_intel\n"
+                "0000:02:00.0 id=14e4:165f class=020000 group=75 driver=tg3\n"
+                "record 0000:01:00.0 state=released manual=released claim=gpu\n"
+                "record 0000:01:00.1 state=released manual=released claim=gpu\n"
+                "record 0000:02:00.0 state=released manual=released claim=nic\n";
+        _cleanup_ctl_bus_ CtlBus f;
+
+        ctl_bus_init(&f, config, released);
+        f.state = STATE_BOUND;
+        f.machine_after = before;
+        ctl_expect(CTL_RUN(&f.options, "bind", "gpu"), 0,
+                "0000:01:00.0 (10de:2482) bound to vfio-pci, taken from nouveau.\n", "");
+        ASSERT_EQ(f.n_asked, 1);
+        ASSERT_EQ(f.manual_asked, MANUAL_BOUND);
+        ASSERT_STREQ(PCI_ADDRESS_TEXT(&f.functions_asked[0]), "0000:01:00.0");
 }
 
 static void test_bind_refused(void)
@@ -141,6 +164,7 @@ int main(int argc, char **argv)
         ctl_run_set_program(argv[1]);
         ctl_bus_set_policy(argv[2]);
         test_bind();
+        test_bind_claim();
         test_bind_refused();
         test_release();
         test_without_daemon();
