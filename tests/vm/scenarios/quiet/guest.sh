@@ -51,7 +51,7 @@ group_of "$NVME_A"
 assert_quiet "reload with a claim removed" "\"sys/class/vfio/$GROUP/uevent\""
 
 printf '[Claim drive]\nMatch=%s\nMatchh=x\n' "$NVME_A" > /etc/vfio-bind.conf
-systemctl reload vfio-bindd
+refute "a reload with errors says so" systemctl reload vfio-bindd
 degraded() {
     [ "$(busctl get-property org.vfio.Bind1 /org/vfio/Bind1 org.vfio.Bind1.Manager State)" = \
         's "degraded"' ]
