@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "daemon/manager-internal.h"
+#include "host/aside.h"
 #include "host/host-devices.h"
 #include "log/log.h"
 #include "util/io.h"
@@ -21,17 +24,24 @@
  *                                                                          ├ down: leave it
  *                                                                          └ else: add, ask later
  *
+ * Disks can take seconds, or forever: a process of its own writes, and nobody waits for it. What
+ * changes meanwhile is looked at when it is done.
+ *
  * Where the kernel command line keeps claims from being carried out, the host has devices that it
  * has in no other boot: then the record stays as it is. */
 
 /* Within this time a boot that has mounted all is up, and udev is done with what appeared. */
 #define ASK_AGAIN_FIRST_USEC (10 * USEC_PER_SEC)
 #define ASK_AGAIN_LAST_USEC  (3600 * USEC_PER_SEC)
+#define WRITE_SEC            60U
 
 struct HostNeeds {
         HostDevices *recorded; /* what the file says; NULL: nothing valid */
         char *text;            /* of that */
         HostDevices *seen;     /* waits for the answer; NULL: nobody was asked */
+        HostDevices *writing;  /* is on its way to the file; NULL: nothing is */
+        char *writing_text;
+        int written; /* tells what came of that */
         bool again;            /* there was a view since */
         bool failed;           /* writing did, and that was said */
         sd_event_source *ask_again;
@@ -45,6 +55,9 @@ HostNeeds *host_needs_free(HostNeeds *needs)
         sd_event_source_disable_unref(needs->ask_again);
         host_devices_free(needs->recorded);
         host_devices_free(needs->seen);
+        host_devices_free(needs->writing);
+        close_descriptor(&needs->written);
+        free(needs->writing_text);
         free(needs->text);
         free(needs);
         return NULL;
@@ -69,6 +82,7 @@ int host_needs_prepare(Manager *manager)
         if (!needs)
                 return -ENOMEM;
         needs->ask_again_usec = ASK_AGAIN_FIRST_USEC;
+        needs->written = -1;
         r = sd_event_add_time(manager->event, &needs->ask_again, CLOCK_MONOTONIC, 0, USEC_PER_SEC,
                 on_ask_again, manager);
         if (r >= 0)
@@ -111,6 +125,80 @@ static void ask_no_more(HostNeeds *needs)
         needs->ask_again_usec = ASK_AGAIN_FIRST_USEC;
 }
 
+static void end_writing(Manager *manager)
+{
+        HostNeeds *needs = manager->needs;
+
+        manager->needs_writing = sd_event_source_disable_unref(manager->needs_writing);
+        close_descriptor(&needs->written);
+        needs->written = -1;
+        host_devices_free(needs->writing);
+        needs->writing = NULL;
+        free(needs->writing_text);
+        needs->writing_text = NULL;
+}
+
+static void take_result(HostNeeds *needs, int error)
+{
+        if (error < 0) {
+                if (!needs->failed)
+                        log_warning("Cannot record what the host needs, ignoring: %s",
+                                strerror(-error));
+                needs->failed = true;
+                return;
+        }
+        log_debug("Recorded that the host needs %zu functions.", needs->writing->n_items);
+        needs->failed = false;
+        host_devices_free(needs->recorded);
+        needs->recorded = TAKE_POINTER(needs->writing);
+        free(needs->text);
+        needs->text = TAKE_POINTER(needs->writing_text);
+}
+
+/* Its end without a word is that of its time. */
+static int on_written(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+        Manager *manager = userdata;
+        HostNeeds *needs = manager->needs;
+        int result = 0;
+
+        if (read(fd, &result, sizeof(result)) != sizeof(result))
+                result = -ETIMEDOUT;
+        take_result(needs, result);
+        end_writing(manager);
+        if (needs->again)
+                manager_wake(manager);
+        needs->again = false;
+        return 0;
+}
+
+static void write_record(int output, void *userdata)
+{
+        const Manager *manager = userdata;
+        int result = host_devices_write(manager->host, NULL, manager->needs->writing);
+
+        (void) !write(output, &result, sizeof(result));
+}
+
+/* Takes both. */
+static int start_writing(Manager *manager, HostDevices *devices, char *text)
+{
+        HostNeeds *needs = manager->needs;
+        int r;
+
+        needs->writing = devices;
+        needs->writing_text = text;
+        needs->written = aside_start(write_record, manager, manager->host->root, WRITE_SEC);
+        r = needs->written < 0 ? needs->written
+                               : sd_event_add_io(manager->event, &manager->needs_writing,
+                                         needs->written, EPOLLIN, on_written, manager);
+        if (r >= 0)
+                return 0;
+        take_result(needs, r);
+        end_writing(manager);
+        return r == -ENOMEM ? r : 0;
+}
+
 /* Takes the list. After a change there is one more look: the guard may have seen somebody who had a
  * device open for a moment, and no event tells when that is over. */
 static int record(Manager *manager, HostDevices *list)
@@ -128,21 +216,7 @@ static int record(Manager *manager, HostDevices *list)
                 return 0;
         }
         ask_later(needs);
-        r = host_devices_write(manager->host, NULL, devices);
-        if (r < 0) {
-                if (!needs->failed)
-                        log_warning("Cannot record what the host needs, ignoring: %s",
-                                strerror(-r));
-                needs->failed = true;
-                return 0;
-        }
-        log_debug("Recorded that the host needs %zu functions.", devices->n_items);
-        needs->failed = false;
-        host_devices_free(needs->recorded);
-        needs->recorded = TAKE_POINTER(devices);
-        free(needs->text);
-        needs->text = TAKE_POINTER(text);
-        return 0;
+        return start_writing(manager, TAKE_POINTER(devices), TAKE_POINTER(text));
 }
 
 /* Something is to be forgotten, when that can be told. */
@@ -207,7 +281,7 @@ int host_needs_update(Manager *manager, const View *view)
 
         if (!needs || is_frozen(manager))
                 return 0;
-        if (needs->seen) {
+        if (needs->seen || needs->writing) {
                 needs->again = true;
                 return 0;
         }

@@ -137,6 +137,7 @@ struct Manager {
         Watcher *watcher;
         UsesWatch *uses_watch;
         HostNeeds *needs; /* host-needs.c; NULL: a saved tree */
+        sd_event_source *needs_writing; /* while their record is being written */
         uint64_t coming_until_usec; /* CLOCK_MONOTONIC: virtual-functions.c */
         int watching; /* tells the helper that the watcher is ours; -1: not told */
         sd_event_source *wake_deferred, *wake_timer; /* reconcile.c */

@@ -202,6 +202,7 @@ Manager *manager_free(Manager *manager)
         close_descriptor(&manager->watching);
         watcher_free(manager->watcher);
         uses_watch_free(manager->uses_watch);
+        sd_event_source_disable_unref(manager->needs_writing);
         host_needs_free(manager->needs);
         sd_event_source_disable_unref(manager->wake_deferred);
         sd_event_source_disable_unref(manager->wake_timer);

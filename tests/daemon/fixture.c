@@ -45,8 +45,11 @@ void fixture_start(Fixture *fixture)
         manager_set_listener(fixture->manager, &(ManagerListener){ on_changed, fixture });
 }
 
+/* Whoever writes the record does so in the tree, which may be gone next. */
 void fixture_stop(Fixture *fixture)
 {
+        while (fixture->manager && fixture->manager->needs_writing)
+                fixture_run_once(fixture, "the record is not written");
         fixture->manager = manager_free(fixture->manager);
 }
 
@@ -82,7 +85,7 @@ static bool is_due(const Manager *manager)
 void fixture_settle(Fixture *fixture)
 {
         while (!manager_view(fixture->manager) || is_due(fixture->manager) ||
-               fixture->manager->works)
+               fixture->manager->works || fixture->manager->needs_writing)
                 fixture_run_once(fixture, "nothing left to do");
 }
 

@@ -68,8 +68,11 @@ static void mount_disk(Fixture *fixture, bool mounted)
 
 static bool is_recorded(Fixture *fixture, const char *what)
 {
-        _cleanup_free_ char *text = fake_sysfs_read(fixture->machine.tree, HOST_DEVICES_FILE);
+        _cleanup_free_ char *text = NULL;
 
+        while (fixture->manager && fixture->manager->needs_writing)
+                fixture_run_once(fixture, "the record is not written");
+        text = fake_sysfs_read(fixture->machine.tree, HOST_DEVICES_FILE);
         return text && strstr(text, what);
 }
 
@@ -80,6 +83,43 @@ static void test_first_record(void)
         start(&fixture, "");
         ASSERT_TRUE(is_recorded(&fixture, "/dev/nvme0n1 is mounted on /srv\n"));
         ASSERT_EQ(n_asked, 0);
+        fixture_done(&fixture);
+}
+
+/* What cannot be written is tried again with every look, until it can. */
+static void test_not_writable(void)
+{
+        Fixture fixture;
+
+        init(&fixture, "");
+        fake_sysfs_write(fixture.machine.tree, "var", "a file");
+        fixture_start(&fixture);
+        listen_to(&fixture);
+        fixture_settle(&fixture);
+        look(&fixture);
+        ASSERT_TRUE(!is_recorded(&fixture, "host-devices"));
+        fake_sysfs_remove(fixture.machine.tree, "var");
+        look(&fixture);
+        ASSERT_TRUE(is_recorded(&fixture, DISK));
+        fixture_done(&fixture);
+}
+
+/* What changes while it is being written is looked at when it has been. */
+static void test_changed_while_writing(void)
+{
+        Fixture fixture;
+
+        start(&fixture, "");
+        fake_sysfs_write(fixture.machine.tree, "proc/net/route",
+                "Iface\tDestination\neno1\t00000000\t0102A8C0\t0003\t0\t0\t0\t00000000\n");
+        manager_wake(fixture.manager);
+        FIXTURE_RUN_UNTIL(&fixture, fixture.manager->needs_writing);
+        fake_sysfs_write(fixture.machine.tree, "proc/self/mountinfo",
+                "30 1 259:0 / /opt rw - xfs /dev/nvme0n1 rw\n");
+        ASSERT_OK(manager_reconcile(fixture.manager));
+        fixture_settle(&fixture);
+        ASSERT_TRUE(is_recorded(&fixture, "eno1"));
+        ASSERT_TRUE(is_recorded(&fixture, "mounted on /opt"));
         fixture_done(&fixture);
 }
 
@@ -245,6 +285,8 @@ static void test_next_boot(void)
 int main(void)
 {
         test_first_record();
+        test_not_writable();
+        test_changed_while_writing();
         test_only_changes_are_written();
         test_forgets_while_the_system_is_up();
         test_keeps_while_the_system_stops();
