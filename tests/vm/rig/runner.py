@@ -24,6 +24,9 @@ from rig.guests import Image
 from rig.report import Report, Summary
 from rig.scenario import SAVED, Boot, Scenario
 
+# Restarts of a boot that the emulator spoilt: one of some hundred, or, where processors are short, of
+# ten.
+EMULATOR_FAULTS_MAX = 3
 # The mitigations of processor bugs cost an emulated processor time and protect nothing here.
 # no_timer_check: the kernel's test of its timer interrupt panics on an emulated processor that the
 # host gives too little time ("timer doesn't work through Interrupt-remapped IO-APIC").
@@ -226,11 +229,13 @@ def _run_boot(
     except RigError as error:
         report.fail("preparation", str(error))
         return None
-    guest = _run_machine(machine, directory, scenario.resolved(boot).deadline)
-    if guest.never_lived:
-        # The emulator's own: nothing of the guest ran. Once in some hundred boots.
-        summary.note(f"{report.where}: showed no sign of life, started again")
-        guest = _run_machine(machine, directory, scenario.resolved(boot).deadline)
+    deadline = scenario.resolved(boot).deadline
+    guest = _run_machine(machine, directory, deadline)
+    for _ in range(EMULATOR_FAULTS_MAX):
+        if not guest.emulator_fault:
+            break
+        summary.note(f"{report.where}: {guest.emulator_fault}, started again")
+        guest = _run_machine(machine, directory, deadline)
     results = guest.results
     (directory / "results.txt").write_text(
         "".join(f"info {text}\n" for text in results.infos)

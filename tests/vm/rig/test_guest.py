@@ -22,7 +22,7 @@ def built() -> guests.Image | None:
 class Endings(unittest.TestCase):
     """Each kind of end gives its own readable failure."""
 
-    def run_script(self, script: str, deadline: float = 60) -> Results:
+    def run_script(self, script: str, deadline: float = 180) -> Results:
         """Boots the kernel tier with this script."""
         image = built()
         assert image
@@ -39,6 +39,7 @@ class Endings(unittest.TestCase):
             machine = runner.prepare(this, this.boots[0], image, None, directory, directory)
             with qemu.VirtualMachine(machine, directory) as guest:
                 guest.run(deadline)
+        self.emulator_fault = guest.emulator_fault
         return guest.results
 
     def assert_failed(self, results: Results, name: str, said: str) -> None:
@@ -61,6 +62,14 @@ class Endings(unittest.TestCase):
     def test_panic(self) -> None:
         results = self.run_script("echo c > /proc/sysrq-trigger\n")
         self.assert_failed(results, "rig-guest died", "sysrq triggered crash")
+        self.assertEqual(self.emulator_fault, "")
+
+    def test_missed_patch(self) -> None:
+        results = self.run_script(
+            "echo 'Oops: int3: 0000 [#1]' > /dev/console\necho c > /proc/sysrq-trigger\n"
+        )
+        self.assert_failed(results, "rig-guest died", "sysrq triggered crash")
+        self.assertIn("breakpoint", self.emulator_fault)
 
     def test_hang(self) -> None:
         results = self.run_script("echo last words\nsleep 1000\n", deadline=20)
@@ -70,6 +79,7 @@ class Endings(unittest.TestCase):
         with mock.patch.object(qemu, "LIFE_SECONDS", 0.1):
             results = self.run_script("ok too late\n")
         self.assert_failed(results, "rig-guest never lived", "no word and no console for 0.1 s")
+        self.assertIn("no sign of life", self.emulator_fault)
 
     def test_early_end(self) -> None:
         results = self.run_script("poweroff -f\n")
