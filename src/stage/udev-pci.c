@@ -128,29 +128,43 @@ static bool is_to_be_remembered(const MemberPlan *member)
                         member->reason == REASON_DEFERRED_TO_NEXT_STAGE);
 }
 
+/* The daemon acts on the kernel's own event and may have been faster: what it has recorded since we
+ * looked counts. */
+static int remember_member(const Judgement *judgement, const Device *device)
+{
+        const Host *host = &judgement->pass->host;
+        _cleanup_(device_record_freep) DeviceRecord *now = NULL;
+        DeviceRecord record = {};
+        int r;
+
+        r = store_load(host, &device->address, device->inode, &now);
+        if (r < 0 || (now && !device->record))
+                return r;
+        if (now)
+                record = *now;
+        record.hotplug_pending = true;
+        if (!record.config_digest)
+                record.config_digest = judgement->pass->config->digest;
+        return store_save(host, &device->address, device->inode, &record);
+}
+
 /* Until it is judged to the end, whoever looks next (a later event, the daemon) must know that it
- * has just appeared. The executor's final record clears that. */
+ * has just appeared. The executor's final record clears that. Who has the group's lock may hold it
+ * for long and is not waited for. */
 static int remember_hotplug(const Judgement *judgement)
 {
         const GroupPlan *group = judgement->group;
-        int r;
+        _cleanup_close_ int lock = -1;
+        int r = 0;
 
-        for (size_t i = 0; i < group->n_members; i++) {
-                const Device *device = group->members[i].device;
-                DeviceRecord record = {};
-
+        for (size_t i = 0; r >= 0 && i < group->n_members; i++) {
                 if (!is_to_be_remembered(&group->members[i]))
                         continue;
-                if (device->record)
-                        record = *device->record;
-                record.hotplug_pending = true;
-                if (!record.config_digest)
-                        record.config_digest = judgement->pass->config->digest;
-                r = store_save(&judgement->pass->host, &device->address, device->inode, &record);
-                if (r < 0)
-                        return r;
+                if (lock < 0)
+                        lock = store_lock_group(&judgement->pass->host, group->number, false);
+                r = remember_member(judgement, group->members[i].device);
         }
-        return 0;
+        return r;
 }
 
 static int carry_out(Judgement *judgement, uint64_t deadline)
