@@ -7,8 +7,8 @@ from rig import topology as hw
 TIER = "system"
 USUAL_GUESTS = ("trixie",)
 ENABLE = True
-DEADLINE = 1500 + 15 * int(os.environ.get("ROUNDS", "4"))
-TOOLS = ("vfio-open",)
+DEADLINE = 900 + 15 * int(os.environ.get("ROUNDS", "4"))
+TOOLS = ("vfio-open", "tamper-writes.so")
 TOPOLOGY = [hw.Iommu(), hw.BridgePair("PAIR")]
 FILES = {
     # ROUNDS=100 tests/vm/vm run failures: more kills
@@ -24,5 +24,6 @@ Timeout=20s
 StartLimitIntervalSec=0
 [Service]
 RestartSec=100ms
+Environment=LD_PRELOAD=/usr/local/bin/tamper-writes.so
 """,
 }
