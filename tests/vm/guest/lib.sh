@@ -160,9 +160,11 @@ bind_by_hand() {
     echo "$1" > /sys/bus/pci/drivers_probe
 }
 
-# wait_for SECONDS COMMAND…: until the command succeeds, trying ten times a second.
+# wait_for SECONDS COMMAND…: until the command succeeds, trying ten times a second. Ten and more are
+# patience and no promise: an emulator that gets little of its host has three times as long.
 wait_for() {
     rig_left=$(($1 * 10))
+    [ "$1" -lt 10 ] || rig_left=$((rig_left * 3))
     shift
     until "$@"; do
         rig_left=$((rig_left - 1))
