@@ -258,8 +258,7 @@ static int refuse_identity(Refusal *refusal, MemberPlan *member, const Selection
         if (r < 0)
                 return r;
         return REFUSE(refusal, member, STATE_REFUSED, REASON_IDENTITY_MISMATCH,
-                "%s is %04x:%04x:%04x:%04x, not what \"%s\" expects; what it asks for "
-                "%s%s.",
+                "%s is %04x:%04x:%04x:%04x, not what \"%s\" expects; what it asks for %s%s.",
                 PCI_ADDRESS_TEXT(&device->address), device->vendor, device->device,
                 device->subsystem_vendor, device->subsystem_device, selection->guard->text, where,
                 location);
