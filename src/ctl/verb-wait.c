@@ -306,9 +306,9 @@ const Verb verb_wait = {
         .arguments = "[CLAIM…]",
         .summary = "Wait until claims are bound, released, absent, settled",
         .help = "Waits until every claim named is as --for= says; without an argument, until all\n"
-                "claims are (for \"bound\" those whose hardware is there). It ends at once, with the\n"
-                "reason, when a claim was refused or failed and nothing is underway that could\n"
-                "change it.\n"
+                "claims are (for \"bound\" those whose hardware is there). It ends at once, with\n"
+                "the reason, when a claim was refused or failed and nothing is underway that\n"
+                "could change it.\n"
                 "\n"
                 "Options:\n"
                 "  --for=bound             All its devices are bound, nodes have their owner;\n"
