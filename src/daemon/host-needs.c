@@ -33,7 +33,8 @@
 /* Within this time a boot that has mounted all is up, and udev is done with what appeared. */
 #define ASK_AGAIN_FIRST_USEC (10 * USEC_PER_SEC)
 #define ASK_AGAIN_LAST_USEC  (3600 * USEC_PER_SEC)
-#define WRITE_SEC            60U
+/* Nobody waits for it; one whose disk does not answer is in no way but that of the next one. */
+#define WRITE_SEC            3600U
 
 struct HostNeeds {
         HostDevices *recorded; /* what the file says; NULL: nothing valid */
@@ -166,6 +167,7 @@ static int on_written(sd_event_source *source, int fd, uint32_t revents, void *u
                 result = -ETIMEDOUT;
         take_result(needs, result);
         end_writing(manager);
+        dry_runs_forget_next_boot(manager);
         if (needs->again)
                 manager_wake(manager);
         needs->again = false;
@@ -181,7 +183,7 @@ static void write_record(int output, void *userdata)
 }
 
 /* Takes both. */
-static int start_writing(Manager *manager, HostDevices *devices, char *text)
+static void start_writing(Manager *manager, HostDevices *devices, char *text)
 {
         HostNeeds *needs = manager->needs;
         int r;
@@ -193,10 +195,9 @@ static int start_writing(Manager *manager, HostDevices *devices, char *text)
                                : sd_event_add_io(manager->event, &manager->needs_writing,
                                          needs->written, EPOLLIN, on_written, manager);
         if (r >= 0)
-                return 0;
+                return;
         take_result(needs, r);
         end_writing(manager);
-        return r == -ENOMEM ? r : 0;
 }
 
 /* Takes the list. After a change there is one more look: the guard may have seen somebody who had a
@@ -216,7 +217,8 @@ static int record(Manager *manager, HostDevices *list)
                 return 0;
         }
         ask_later(needs);
-        return start_writing(manager, TAKE_POINTER(devices), TAKE_POINTER(text));
+        start_writing(manager, TAKE_POINTER(devices), TAKE_POINTER(text));
+        return 0;
 }
 
 /* Something is to be forgotten, when that can be told. */

@@ -117,11 +117,15 @@ static void on_holders(void *userdata, int error, const Holder *holders, size_t 
 
         manager->nodes_asked = -1;
         manager_wake(manager); /* another one may have waited for its turn */
-        /* Changed while we asked: whoever did may have closed it before. */
-        if (!memory || !memory->is_known || !status || !status_equal(status, &memory->asked))
+        if (!memory || !memory->is_known || !status)
                 return;
-        /* Who cannot be looked at may have it open. */
+        /* Who cannot be looked at may have it open. Changed while we asked: whoever had it may have
+         * closed it before. */
         memory->is_theirs = error < 0 || n > 0;
+        if (memory->is_theirs && !status_equal(status, &memory->asked)) {
+                memory->is_theirs = false;
+                return;
+        }
         if (!memory->is_theirs && !status_equal(status, &memory->final) &&
             restore(manager, memory, status) < 0)
                 log_warning("Cannot set /dev/vfio/%" PRIi64 " back, ignoring.", memory->group);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "host/scan-internal.h"
@@ -55,6 +56,11 @@ int host_devices_write(const Host *host, const char *path, const HostDevices *de
         r = make_directories(host);
         if (r < 0)
                 return r;
+        /* Of two that write, one may belong to a daemon that has ended: the later has the word. */
+        _cleanup_close_ int directory = openat(host->root, "var/lib/vfio-bindd",
+                O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (directory < 0 || flock(directory, LOCK_EX) < 0)
+                return -errno;
         return write_file_durable_at(host->root, HOST_DEVICES_FILE, text, strlen(text), 0644);
 }
 

@@ -96,11 +96,13 @@ bool host_descriptor_is_usable(int process, const char *descriptor)
         char name[NAME_MAX + 16], text[4096];
         struct stat status;
 
-        (void) snprintf(name, sizeof(name), "fdinfo/%s", descriptor);
-        if (read_attribute_at(process, name, text, sizeof(text)) > 0)
-                return !has_path_flag(text);
+        /* The link's permissions are those of the descriptor (fs/proc/fd.c); what may be read or
+         * written is none. Only of the others fdinfo is asked, for it asks the driver, too. */
         (void) snprintf(name, sizeof(name), "fd/%s", descriptor);
-        return fstatat(process, name, &status, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+        if (fstatat(process, name, &status, AT_SYMLINK_NOFOLLOW) < 0 || status.st_mode & 0777)
+                return true;
+        (void) snprintf(name, sizeof(name), "fdinfo/%s", descriptor);
+        return read_attribute_at(process, name, text, sizeof(text)) <= 0 || !has_path_flag(text);
 }
 
 /* A saved tree's kernel: what it says itself, else the newest of those that it has modules of. */

@@ -26,8 +26,9 @@ int host_open_directory(int directory, const char *path, DIR **ret) _must_check_
 int host_list_directory(int directory, const char *path, size_t maximum, char ***ret)
         _must_check_;
 /* Whether a process, whose directory in /proc this is, can use what its descriptor leads to: not
- * with one that O_PATH made (open(2)), as udev has one while it sets a node's permissions; nor
- * with one that it has closed meanwhile. A saved tree does not tell: true. */
+ * with one that O_PATH made (open(2)), as udev has one while it sets a node's permissions. What
+ * was closed meanwhile may have been moved to another number, and a saved tree does not tell:
+ * true. */
 bool host_descriptor_is_usable(int process, const char *descriptor) _must_check_;
 /* For qsort() of char *. */
 int host_compare_names(const void *a, const void *b);

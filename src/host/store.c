@@ -127,27 +127,34 @@ int store_load(const Host *host, const PciAddress *address, uint64_t inode, Devi
         return 0;
 }
 
-int store_save_original(const Host *host, const PciAddress *address, uint64_t inode,
-        const DeviceRecord *record)
+static int create(const Host *host, const char *directory, const PciAddress *address,
+        uint64_t inode, const char *text)
 {
-        _cleanup_free_ char *text = NULL, *present = NULL;
+        _cleanup_free_ char *present = NULL;
         char path[PATH_SIZE];
+        int r;
 
-        int r = record_text_format_original(record, inode, &text);
-        if (r < 0)
-                return r;
-        make_path(path, ORIGINALS, address);
+        make_path(path, directory, address);
         r = create_file_atomic_at(host->root, path, text, strlen(text), 0644);
         if (r != -EEXIST)
                 return r;
 
         /* Only what says that it is another instance's may go: a damaged one may be ours. */
-        r = read_text(host, ORIGINALS, address, &present);
+        r = read_text(host, directory, address, &present);
         if (r < 0)
                 return r;
         if (!present || !record_text_is_of_another(present, inode))
                 return -EEXIST;
         return write_file_atomic_at(host->root, path, text, strlen(text), 0644);
+}
+
+int store_save_original(const Host *host, const PciAddress *address, uint64_t inode,
+        const DeviceRecord *record)
+{
+        _cleanup_free_ char *text = NULL;
+
+        int r = record_text_format_original(record, inode, &text);
+        return r < 0 ? r : create(host, ORIGINALS, address, inode, text);
 }
 
 int store_replace_original(const Host *host, const PciAddress *address, uint64_t inode,
@@ -174,6 +181,15 @@ int store_save(const Host *host, const PciAddress *address, uint64_t inode,
                 return r;
         make_path(path, FUNCTIONS, address);
         return write_file_atomic_at(host->root, path, text, strlen(text), 0644);
+}
+
+int store_create(const Host *host, const PciAddress *address, uint64_t inode,
+        const DeviceRecord *record)
+{
+        _cleanup_free_ char *text = NULL;
+
+        int r = record_text_format(record, inode, &text);
+        return r < 0 ? r : create(host, FUNCTIONS, address, inode, text);
 }
 
 int store_remove(const Host *host, const PciAddress *address)

@@ -29,6 +29,10 @@ int store_replace_original(const Host *host, const PciAddress *address, uint64_t
 int store_save(const Host *host, const PciAddress *address, uint64_t inode,
         const DeviceRecord *record) _must_check_;
 
+/* The same, unless this instance has one: -EEXIST. */
+int store_create(const Host *host, const PciAddress *address, uint64_t inode,
+        const DeviceRecord *record) _must_check_;
+
 /* Removes both files; none is success. */
 int store_remove(const Host *host, const PciAddress *address) _must_check_;
 

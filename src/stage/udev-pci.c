@@ -130,7 +130,7 @@ static bool is_to_be_remembered(const MemberPlan *member)
 
 /* The daemon acts on the kernel's own event and may have been faster: what it has recorded since we
  * looked counts. */
-static int remember_member(const Judgement *judgement, const Device *device)
+static int remember_member(const Judgement *judgement, const Device *device, bool is_locked)
 {
         const Host *host = &judgement->pass->host;
         _cleanup_(device_record_freep) DeviceRecord *now = NULL;
@@ -138,14 +138,17 @@ static int remember_member(const Judgement *judgement, const Device *device)
         int r;
 
         r = store_load(host, &device->address, device->inode, &now);
-        if (r < 0 || (now && !device->record))
+        if (r < 0 || (now && (!device->record || !is_locked)))
                 return r;
         if (now)
                 record = *now;
         record.hotplug_pending = true;
         if (!record.config_digest)
                 record.config_digest = judgement->pass->config->digest;
-        return store_save(host, &device->address, device->inode, &record);
+        if (now)
+                return store_save(host, &device->address, device->inode, &record);
+        r = store_create(host, &device->address, device->inode, &record);
+        return r == -EEXIST ? 0 : r;
 }
 
 /* Until it is judged to the end, whoever looks next (a later event, the daemon) must know that it
@@ -162,7 +165,7 @@ static int remember_hotplug(const Judgement *judgement)
                         continue;
                 if (lock < 0)
                         lock = store_lock_group(&judgement->pass->host, group->number, false);
-                r = remember_member(judgement, group->members[i].device);
+                r = remember_member(judgement, group->members[i].device, lock >= 0);
         }
         return r;
 }

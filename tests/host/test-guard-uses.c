@@ -140,9 +140,6 @@ static void test_open_nodes(void)
                              "symlink proc/78/fd/11 /memfd:nvme0n1 (deleted)\n"
                              "symlink proc/78/fd/12 /home/nvme0n1\n"
                              "symlink proc/78/fd/13 /dev/\nfile proc/78/fd/14 x\ndir proc/79/fd/1");
-        /* opened with O_PATH: not open */
-        fake_sysfs_add(fake, "symlink proc/80/fd/3 /dev/nvme1n1\n"
-                             "file proc/80/fdinfo/3 flags:\t012000000\n");
         _cleanup_snapshot_ Snapshot *snapshot = guard_machine_scan(fake);
         const Device *drive = guard_machine_find(snapshot, "0000:02:00.0");
         ASSERT_EQ(drive->n_uses, 1);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/holders.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -8,6 +10,7 @@
 #include "host/nodes.h"
 #include "lib/fake-sysfs.h"
 #include "lib/test.h"
+#include "util/io.h"
 #include "util/strings.h"
 
 /* A descriptor in the tree's /proc leads to a file of that name in the tree. */
@@ -78,38 +81,68 @@ static void test_number_unknown(void)
         fake_sysfs_free(fake);
 }
 
-static void write_flags(FakeSysfs *fake, const char *flags)
+static bool is_usable(int process, int fd)
 {
-        _cleanup_free_ char *text = NULL;
+        char name[16];
 
-        ASSERT_OK(format_string(&text, "pos:\t0\nflags:\t%s\nmnt_id:\t26\n", flags));
-        fake_sysfs_write(fake, "proc/100/fdinfo/7", text);
+        (void) snprintf(name, sizeof(name), "%d", fd);
+        return host_descriptor_is_usable(process, name);
 }
 
-/* udev has such a descriptor while it sets the permissions of a node; it keeps nothing open. */
+/* udev has one of O_PATH while it sets the permissions of a node; it keeps nothing open. One that
+ * serves ioctl(2) alone looks much the same. */
+static void test_usable_descriptors(void)
+{
+        static const struct {
+                int flags;
+                bool usable;
+        } cases[] = { { O_PATH, false }, { O_PATH | O_NOFOLLOW, false }, { O_RDONLY, true },
+                { O_WRONLY, true }, { O_RDWR, true }, { O_ACCMODE, true } };
+        _cleanup_close_ int process = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        ASSERT_TRUE(process >= 0);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_close_ int fd = open("/dev/null", cases[i].flags | O_CLOEXEC);
+
+                ASSERT_TRUE(fd >= 0);
+                ASSERT_EQ(is_usable(process, fd), cases[i].usable);
+        }
+        ASSERT_TRUE(host_descriptor_is_usable(process, "4711"));
+}
+
+/* This program itself, as others see it. */
 static void test_path_descriptor(void)
 {
-        FakeSysfs *fake = fake_sysfs_new();
+        _cleanup_close_ int directory = -1;
         unsigned found = 0;
+        char path[80];
         Host host;
 
-        fake_sysfs_write(fake, "some/vfio/14", "");
-        add_process(fake, "100", "some/vfio/14");
-        ASSERT_OK(host_open(fake->root, &host));
-        write_flags(fake, "012000000");
-        ASSERT_OK(holders_find(&host, 14, NULL, 0, count, &found));
-        ASSERT_EQ(found, 0);
-        write_flags(fake, "02100002");
-        ASSERT_OK(holders_find(&host, 14, NULL, 0, count, &found));
-        ASSERT_EQ(found, 100);
+        ASSERT_OK(host_open(NULL, &host));
+        (void) snprintf(path, sizeof(path), "/tmp/test-holders-%d", (int) getpid());
+        ASSERT_OK(mkdir(path, 0700));
+        directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        ASSERT_OK(mkdirat(directory, "vfio", 0700));
+        for (int i = 0; i < 2; i++) {
+                _cleanup_close_ int fd = openat(directory, "vfio/987654",
+                        i ? O_PATH | O_CLOEXEC : O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+                ASSERT_TRUE(fd >= 0);
+                found = 0;
+                ASSERT_OK(holders_find(&host, 987654, NULL, 0, count, &found));
+                ASSERT_EQ(found, i ? 0U : (unsigned) getpid());
+        }
+        ASSERT_OK(unlinkat(directory, "vfio/987654", 0));
+        ASSERT_OK(unlinkat(directory, "vfio", AT_REMOVEDIR));
+        ASSERT_OK(rmdir(path));
         host_close(&host);
-        fake_sysfs_free(fake);
 }
 
 int main(void)
 {
         test_a_name_is_not_enough();
         test_number_unknown();
+        test_usable_descriptors();
         test_path_descriptor();
         return 0;
 }

@@ -115,6 +115,25 @@ static void test_round_trip(void)
         end(&f);
 }
 
+/* The helper's first note of a function never replaces what somebody else recorded of it. */
+static void test_created_once(void)
+{
+        Fixture f = begin();
+        DeviceRecord bound = {.state = STATE_BOUND}, mark = {.hotplug_pending = true};
+
+        ASSERT_OK(store_create(&f.host, &address, 7, &bound));
+        ASSERT_EQ(store_create(&f.host, &address, 7, &mark), -EEXIST);
+        DeviceRecord *got = load(&f, 7);
+        ASSERT_EQ(got->state, STATE_BOUND);
+        device_record_free(got);
+        /* another card in the same place */
+        ASSERT_OK(store_create(&f.host, &address, 8, &mark));
+        got = load(&f, 8);
+        ASSERT_TRUE(got->hotplug_pending);
+        device_record_free(got);
+        end(&f);
+}
+
 static void test_originals_are_kept(void)
 {
         Fixture f = begin();
@@ -328,6 +347,7 @@ int main(void)
 {
         test_prepare();
         test_round_trip();
+        test_created_once();
         test_originals_are_kept();
         test_half_records();
         test_damaged();
