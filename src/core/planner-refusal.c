@@ -431,7 +431,7 @@ static bool is_taken_from_host(const MemberPlan *member)
                (member->role == ROLE_COMPANION && !planner_is_ignorable(member->device));
 }
 
-/* Nothing of the configuration asks for it, and nothing there can help. */
+/* What is asked for by hand is not taken by apply, and no line of the configuration can help. */
 static int refuse_use_by_hand(Refusal *refusal, MemberPlan *member, const UseNote *note)
 {
         const PciAddress *address = refusal->planning->request->manual_function;
@@ -492,8 +492,7 @@ static int check_uses(Refusal *refusal, MemberPlan *member)
                 if (planner_allowed_uses(member) & 1U << note->use ||
                     is_nothing(refusal, member, note))
                         continue;
-                if (!member->claim &&
-                    planner_is_requested(refusal->planning, refusal->group, MANUAL_BOUND))
+                if (planner_is_requested(refusal->planning, refusal->group, MANUAL_BOUND))
                         return refuse_use_by_hand(refusal, member, note);
                 int r = format_ways_out(refusal, member, note->use, &ways_out);
                 if (r < 0)

@@ -110,13 +110,22 @@ void complain_no_address(const char *text)
                 text);
 }
 
+/* Does it look out for devices at all? */
+static bool is_idle(const ModelClaim *claim)
+{
+        return streq_null(claim->text[CLAIM_STATE], "disabled") ||
+               streq_null(claim->text[CLAIM_REASON], reason_to_string(REASON_CONFIG_ERROR)) ||
+               streq_null(claim->text[CLAIM_REASON],
+                       reason_to_string(REASON_DISABLED_BY_KERNEL_COMMAND_LINE));
+}
+
 /* The claim with a line that selects nothing and begins with this address; NULL: none. */
 static const ModelClaim *find_waiting(const Model *model, const PciAddress *address)
 {
         for (size_t i = 0; i < model->n_claims; i++) {
                 char *const *line = model->claims[i].lists[CLAIM_MISSING];
 
-                for (; line && *line; line++) {
+                for (; line && *line && !is_idle(&model->claims[i]); line++) {
                         char word[sizeof("address=0000:00:00.0")] = "";
                         size_t n = strcspn(*line, " \t");
                         PciAddress other;

@@ -62,8 +62,8 @@ static const char *look_at_initramfs(const Doctor *doctor)
         char digest[INITRAMFS_DIGEST_SIZE];
         InitramfsState state;
 
-        if (doctor->initramfs_state)
-                return doctor->initramfs_state;
+        if (doctor->told && doctor->told->text[MANAGER_INITRAMFS_STATE])
+                return doctor->told->text[MANAGER_INITRAMFS_STATE];
         if (initramfs_digest(&doctor->host, doctor->config->digest, digest) < 0 ||
             initramfs_look(&doctor->host, digest, host_is_enabled(&doctor->host), &state, NULL) < 0)
                 return "unknown";

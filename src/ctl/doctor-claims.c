@@ -1,106 +1,135 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <string.h>
-
 #include "core/vocabulary.h"
 #include "ctl/doctor.h"
 #include "ctl/sentence.h"
 #include "util/strings.h"
 
-/* Does every claim have what it asks for? Its own text says what is in the way, and then, in a
- * sentence of its own, what helps. */
+/* Does every claim have what it asks for? Its own text says what is in the way and, in a sentence
+ * of its own, what helps. */
 
-/* What the examinations of the machine say once, for all claims. */
-static bool is_said_elsewhere(const ModelClaim *claim)
+static bool is_reason(const char *text, Reason reason)
 {
-        static const Reason reasons[] = {
-                REASON_NO_IOMMU, REASON_CONFIG_ERROR, REASON_DISABLED_BY_KERNEL_COMMAND_LINE,
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(reasons); i++)
-                if (streq_null(claim->text[CLAIM_REASON], reason_to_string(reasons[i])))
-                        return true;
-        return false;
+        return streq_null(text, reason_to_string(reason));
 }
 
+/* What the examinations of the machine say once, for all claims. */
+static bool is_said_elsewhere(const Doctor *doctor, const ModelClaim *claim)
+{
+        const char *reason = claim->text[CLAIM_REASON];
+
+        return is_reason(reason, REASON_CONFIG_ERROR) || is_reason(reason, REASON_DRIVER_MISSING) ||
+               is_reason(reason, REASON_DISABLED_BY_KERNEL_COMMAND_LINE) ||
+               (is_reason(reason, REASON_NO_IOMMU) && !doctor->snapshot->has_iommu);
+}
+
+/* The function that the claim's reason is about; else any that it selects; NULL: none. */
 static const ModelDevice *find_device(const Model *model, const ModelClaim *claim)
 {
-        for (size_t i = 0; i < model->n_devices; i++)
-                if (streq_null(model->devices[i].claim, claim->text[CLAIM_NAME]))
-                        return &model->devices[i];
+        const ModelDevice *found = NULL;
+
+        for (size_t i = 0; i < model->n_devices; i++) {
+                const ModelDevice *device = &model->devices[i];
+
+                if (!streq_null(device->claim, claim->text[CLAIM_NAME]) ||
+                    !streq_null(device->text[DEVICE_ROLE], role_to_string(ROLE_SELECTED)))
+                        continue;
+                if (streq_null(device->text[DEVICE_REASON], claim->text[CLAIM_REASON]))
+                        return device;
+                found = found ?: device;
+        }
+        return found;
+}
+
+static int add_remedy(Doctor *doctor, const Model *model, const ModelClaim *claim)
+{
+        const ModelDevice *device = find_device(model, claim);
+        const char *name = claim->text[CLAIM_NAME];
+
+        if (streq_null(claim->text[CLAIM_STATE], "absent"))
+                return doctor_remedy(doctor, "If it is to come later, nothing has to be done. If "
+                                             "its lines are wrong, \"vfio-bindctl suggest %s "
+                                             "ADDRESS\" prints right ones.",
+                        name);
+        if (device && is_reason(claim->text[CLAIM_REASON], REASON_IDENTITY_MISMATCH))
+                return doctor_remedy(doctor, "If what stands there now is the one you mean, print "
+                                             "the line anew: \"vfio-bindctl suggest %s %s\".",
+                        name, device->text[DEVICE_ADDRESS]);
+        if (!claim->text[CLAIM_REASON])
+                return doctor_remedy(doctor, doctor->told
+                                ? "Run \"vfio-bindctl apply %s\"."
+                                : "vfio-bindd does not run: \"systemctl start vfio-bindd\", then "
+                                  "\"vfio-bindctl apply %s\".",
+                        name);
+        if (device)
+                return doctor_remedy(doctor, "\"vfio-bindctl explain %s\" tells how every line "
+                                             "answers.",
+                        device->text[DEVICE_ADDRESS]);
+        return doctor_remedy(doctor, "Change the lines of claim %s.", name);
+}
+
+/* Where the first sentence ends: not inside of quotes. NULL: there is but one. */
+static char *find_second_sentence(char *text)
+{
+        bool is_quoted = false;
+
+        for (char *c = text; *c; c++) {
+                if (*c == '"')
+                        is_quoted = !is_quoted;
+                if (!is_quoted && c[0] == '.' && c[1] == ' ')
+                        return c + 1;
+        }
         return NULL;
 }
 
-static int add_remedy(Doctor *doctor, const ModelClaim *claim, const char *sentence)
+static int examine_claim(Doctor *doctor, const Model *model, const ModelClaim *claim,
+        bool is_error, const char *code)
 {
-        const ModelDevice *device = find_device(doctor->model, claim);
-
-        if (*sentence)
-                return doctor_remedy(doctor, "%s", sentence);
-        if (device && streq_null(claim->text[CLAIM_REASON],
-                              reason_to_string(REASON_IDENTITY_MISMATCH)))
-                return doctor_remedy(doctor, "If that is the one you mean, print the line anew: "
-                                             "\"vfio-bindctl suggest %s %s\".",
-                        claim->text[CLAIM_NAME], device->text[DEVICE_ADDRESS]);
-        if (device)
-                return doctor_remedy(doctor, "\"vfio-bindctl explain %s\" tells how every line "
-                                             "answers.", device->text[DEVICE_ADDRESS]);
-        return doctor_remedy(doctor, "Where that is not a device that comes and goes, print the "
-                                     "line anew: \"vfio-bindctl suggest %s ADDRESS\".",
-                claim->text[CLAIM_NAME]);
-}
-
-static int examine_claim(Doctor *doctor, const ModelClaim *claim, bool is_error, const char *code)
-{
-        const char *text = claim->text[CLAIM_REASON_TEXT]
-                ?: reason_explanation(claim->text[CLAIM_REASON] ?: "")
-                ?: claim->text[CLAIM_REASON];
+        const char *reason = claim->text[CLAIM_REASON];
+        const char *text = claim->text[CLAIM_REASON_TEXT] ?: reason_explanation(reason ?: "");
         _cleanup_free_ char *sentence = NULL;
-        char *remedy;
+        char *rest;
         int r;
 
-        r = sentence_with_place(text ?: "nothing tells why", claim->file, claim->line, true,
-                &sentence);
+        r = sentence_with_place(text ?: reason ?: "nothing has bound it yet", claim->file,
+                claim->line, true, &sentence);
         if (r < 0)
                 return r;
-        remedy = strstr(sentence, ". ");
-        if (remedy) {
-                remedy[1] = '\0';
-                remedy += 2;
-        }
+        rest = find_second_sentence(sentence);
+        if (rest)
+                *rest = '\0';
         r = doctor_find(doctor, is_error, code, "Claim %s is %s: %s", claim->text[CLAIM_NAME],
                 claim->text[CLAIM_STATE], sentence);
-        return r < 0 ? r : add_remedy(doctor, claim, remedy ?: "");
+        if (r < 0)
+                return r;
+        return rest ? doctor_remedy(doctor, "%s", rest + 1) : add_remedy(doctor, model, claim);
 }
 
+/* One whose functions are in several states is judged by the reason that it shows. What is stuck is
+ * told of with the device. */
 int doctor_examine_claims(Doctor *doctor)
 {
         static const struct {
-                State state;
+                const char *state;
                 bool is_error;
                 const char *code;
         } troubles[] = {
-                { STATE_REFUSED, true, "claim-refused" },
-                { STATE_FAILED, true, "claim-failed" },
-                { STATE_STUCK, true, "claim-stuck" },
-                { STATE_GAVE_BACK, true, "claim-failed" },
-                { STATE_PENDING, false, "claim-pending" },
-                { STATE_DRIFTED, false, "claim-drifted" },
+                { "refused", true, "claim-refused" },   { "failed", true, "claim-failed" },
+                { "gave-back", true, "claim-failed" },  { "partial", true, "claim-partial" },
+                { "pending", false, "claim-pending" },  { "drifted", false, "claim-drifted" },
+                { "absent", false, "claim-absent" },
         };
-        const Model *model = doctor->model;
+        const Model *model = doctor->told ?: doctor->model;
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < model->n_claims; i++) {
                 const ModelClaim *claim = &model->claims[i];
-                const char *state = claim->text[CLAIM_STATE];
+                bool is_blind = is_reason(claim->text[CLAIM_REASON], REASON_GUARD_BLIND);
 
-                if (is_said_elsewhere(claim))
-                        continue;
-                if (streq_null(state, "absent"))
-                        r = examine_claim(doctor, claim, false, "claim-absent");
                 for (size_t j = 0; r >= 0 && j < ELEMENTSOF(troubles); j++)
-                        if (streq_null(state, state_to_string(troubles[j].state)))
-                                r = examine_claim(doctor, claim, troubles[j].is_error,
-                                        troubles[j].code);
+                        if (streq_null(claim->text[CLAIM_STATE], troubles[j].state) &&
+                            !is_said_elsewhere(doctor, claim))
+                                r = examine_claim(doctor, model, claim,
+                                        troubles[j].is_error && !is_blind, troubles[j].code);
         }
         return r;
 }

@@ -18,7 +18,7 @@ typedef struct Doctor {
         const Config *config;
         const Snapshot *snapshot;
         Model *model;                /* what our own eyes see */
-        const char *initramfs_state; /* as the daemon says, NULL: it was not asked */
+        const Model *told;           /* as the daemon says, NULL: it was not asked */
         char **boot_words;           /* of the kernel command line */
         Finding *findings;
         size_t n_findings;

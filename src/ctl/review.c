@@ -112,6 +112,13 @@ static void review_outcome(const ClaimPlan *plan, const char *section, Diagnosti
                 text ?: "it could not be carried out on this machine");
 }
 
+/* That what it matches may not be taken is another matter, and has another text. */
+static bool matches_nothing(const ClaimPlan *plan)
+{
+        return plan->absent && plan->reason == REASON_ABSENT &&
+               (!plan->text || startswith(plan->text, "nothing in this machine matches"));
+}
+
 static int review_claim(const Machine *machine, const ClaimPlan *plan, Review *review)
 {
         DiagnosticList *list = &review->warnings;
@@ -127,9 +134,11 @@ static int review_claim(const Machine *machine, const ClaimPlan *plan, Review *r
         for (size_t i = 0; i < claim->n_matches; i++)
                 review_match(machine, claim->matches[i], section, list);
         review_outcome(plan, section, list);
+        if (plan->absent && plan->reason == REASON_ABSENT && !matches_nothing(plan))
+                diagnostic_warning(list, claim->location, section, "absent: %s", plan->text);
         if (list->failed)
                 return -ENOMEM;
-        return plan->absent ? string_list_append(&review->absent, claim->name) : 0;
+        return matches_nothing(plan) ? string_list_append(&review->absent, claim->name) : 0;
 }
 
 static void forget_releases(Snapshot *snapshot)

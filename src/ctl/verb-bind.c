@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+
 #include "core/plan.h"
 #include "ctl/by-hand.h"
 #include "ctl/call.h"
 #include "ctl/complain.h"
+#include "ctl/outcome.h"
 #include "ctl/verbs.h"
 
 /* What a claim selects and does not have. */
@@ -23,6 +26,19 @@ static int add_claim(ByHand *by_hand, const Model *model, const ModelClaim *clai
         return r;
 }
 
+/* It is absent, or may not have any: with an error, switched off, or kept from what it names. */
+static ExitCode complain_without_device(const ModelClaim *claim)
+{
+        _cleanup_outcome_ Outcome outcome = {};
+
+        if (outcome_of_claim(claim, true, &outcome) < 0) {
+                complain_errno(-ENOMEM, "bind the claim");
+                return EXIT_CODE_FAILED;
+        }
+        complain("%s", outcome.line ?: "It has no device now.");
+        return outcome.code != EXIT_CODE_DONE ? outcome.code : EXIT_CODE_ABSENT;
+}
+
 static ExitCode choose(ByHand *by_hand, const Model *model)
 {
         const char *argument = by_hand->options->arguments[0];
@@ -34,12 +50,8 @@ static ExitCode choose(ByHand *by_hand, const Model *model)
 
         if (claim) {
                 r = add_claim(by_hand, model, claim, &any);
-                if (r >= 0 && !any) {
-                        complain("Claim %s has no device now%s%s.", argument,
-                                claim->text[CLAIM_REASON_TEXT] ? ": " : "",
-                                claim->text[CLAIM_REASON_TEXT] ?: "");
-                        return EXIT_CODE_ABSENT;
-                }
+                if (r >= 0 && !any)
+                        return complain_without_device(claim);
         } else {
                 device = check_device(model, argument, &code);
                 r = device ? by_hand_add(by_hand, model, device) : 0;

@@ -146,7 +146,7 @@ static int print_json(const Doctor *doctor, bool pretty)
         return json_print(&json, stdout);
 }
 
-/* Not everybody may read the boot images; the daemon has. */
+/* Not everybody may read the boot images, or see who uses what; the daemon has. */
 static void ask_daemon(const Options *options, Source *source, Doctor *doctor)
 {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -154,7 +154,7 @@ static void ask_daemon(const Options *options, Source *source, Doctor *doctor)
         if (options->root || client_open(&source->bus) < 0 || !source->bus ||
             client_get_model(source->bus, &error, &source->model) < 0)
                 return;
-        doctor->initramfs_state = source->model->text[MANAGER_INITRAMFS_STATE];
+        doctor->told = source->model;
 }
 
 static int run(const Options *options)

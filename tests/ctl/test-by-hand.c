@@ -42,7 +42,7 @@ static void test_bind(void)
         ctl_expect(CTL_RUN(&f.options, "bind", "01:00.0"), 4, "",
                 "No device 0000:01:00.0. Claim gpu waits for it (/etc/vfio-bind.conf:1).\n");
         ctl_expect(CTL_RUN(&f.options, "bind", "gpu"), 4, "",
-                "Claim gpu has no device now: nothing in this machine matches 0000:01:00.0 "
+                "Claim gpu is absent: nothing in this machine matches 0000:01:00.0 "
                 "(/etc/vfio-bind.conf:1).\n");
         ctl_expect(CTL_RUN(&f.options, "bind", "eno1"), 2, "",
                 "eno1 is no address of a PCI function: that is 0000:01:00.0, 01:00.0 or "
