@@ -235,6 +235,8 @@ def _run_boot(
         if not guest.emulator_fault:
             break
         summary.note(f"{report.where}: {guest.emulator_fault}, started again")
+        for drive in directory.glob("drive-*.raw"):
+            drive.unlink()
         guest = _run_machine(machine, directory, deadline)
     results = guest.results
     (directory / "results.txt").write_text(
