@@ -6,7 +6,8 @@
 #include "ctl/tree.h"
 #include "util/strings.h"
 
-/* driverctl(8) keeps one file for each device, named "BUS-DEVICE", which holds the driver. */
+/* driverctl(8) keeps one file for each device, named "BUS-DEVICE", which holds the driver. Newer
+ * versions, as that of Debian 13, write vendor and device to vfio-pci's new_id as well. */
 
 #define DIRECTORY "/etc/driverctl.d"
 
@@ -80,5 +81,8 @@ int import_driverctl(Import *import, char *const *files)
         r = tree_list(import->host, DIRECTORY, "", &names);
         for (char **name = names; r >= 0 && name && *name; name++)
                 r = read_override(import, *name);
+        for (size_t i = 0; r >= 0 && i < import->n_claims; i++)
+                if (!import->claims[i].driver)
+                        r = import_add_same_kind(import, &import->claims[i], true);
         return r < 0 ? r : import_udev_rules(import);
 }

@@ -91,34 +91,6 @@ static int read_devices(Import *import, ImportClaim *claim, const char *file, ch
         return r;
 }
 
-static int add_same_kind(Import *import, ImportClaim *claim)
-{
-        size_t n = claim->n_listed;
-        bool first = true;
-        int r = 0;
-
-        for (size_t i = 0; r >= 0 && i < import->snapshot->n_devices; i++) {
-                const Device *device = &import->snapshot->devices[i];
-                bool fits = false;
-
-                for (size_t j = 0; j < n; j++) {
-                        const Device *listed = snapshot_find(import->snapshot, &claim->listed[j]);
-
-                        fits = fits || (listed && listed->vendor == device->vendor &&
-                                               listed->device == device->device);
-                }
-                if (!fits || device->is_bridge || import_lists(import, &device->address))
-                        continue;
-                if (first)
-                        r = import_add_comment(claim,
-                                "new_id was given these too, of the same kind:");
-                first = false;
-                if (r >= 0)
-                        r = import_add_further(import, claim, device);
-        }
-        return r;
-}
-
 /* A pattern that this program does not take fits nothing, and a word about it stands in the
  * result. */
 static int add_pattern(ImportClaim *claim, Filter *filter, const char *value)
@@ -274,7 +246,7 @@ static int read_tree(Import *import, ImportClaim *claim)
         r = tree_read(import->host, devices_file, &text);
         r = r == -ENOENT ? 0 : r < 0 ? r : read_devices(import, claim, devices_file, text);
         if (r >= 0)
-                r = add_same_kind(import, claim);
+                r = import_add_same_kind(import, claim, false);
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(filter_files); i++) {
                 _cleanup_free_ char *filters = NULL;
 
@@ -296,7 +268,7 @@ int import_opennebula(Import *import, char *const *files)
                 return r;
         r = files && *files ? read_files(import, claim, files) : read_tree(import, claim);
         if (r >= 0 && files && *files)
-                r = add_same_kind(import, claim);
+                r = import_add_same_kind(import, claim, false);
         if (r >= 0)
                 r = import_add_unit_removal(import, "vfio-bind.service");
         if (r >= 0)

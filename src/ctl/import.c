@@ -168,6 +168,39 @@ int import_add_further(Import *import, ImportClaim *claim, const Device *device)
         return r < 0 ? r : add_line(claim, "#Match=", text);
 }
 
+static bool is_of_listed_kind(const Import *import, const ImportClaim *claim, const Device *device)
+{
+        for (size_t i = 0; i < claim->n_listed; i++) {
+                const Device *listed = snapshot_find(import->snapshot, &claim->listed[i]);
+
+                if (listed && listed->vendor == device->vendor && listed->device == device->device)
+                        return true;
+        }
+        return false;
+}
+
+int import_add_same_kind(Import *import, ImportClaim *claim, bool bound_only)
+{
+        bool first = true;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < import->snapshot->n_devices; i++) {
+                const Device *device = &import->snapshot->devices[i];
+
+                if (device->is_bridge || import_lists(import, &device->address) ||
+                    (bound_only && !streq_null(device->driver, "vfio-pci")) ||
+                    !is_of_listed_kind(import, claim, device))
+                        continue;
+                if (first)
+                        r = import_add_comment(claim,
+                                "new_id was given these too, of the same kind:");
+                first = false;
+                if (r >= 0)
+                        r = import_add_further(import, claim, device);
+        }
+        return r;
+}
+
 int import_add_command(Import *import, const char *format, ...)
 {
         _cleanup_free_ char *text = NULL;

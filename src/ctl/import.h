@@ -46,6 +46,9 @@ int import_add_function(Import *import, ImportClaim *claim, const PciAddress *ad
         _must_check_;
 /* The same, commented out, unless it is listed already. */
 int import_add_further(Import *import, ImportClaim *claim, const Device *device) _must_check_;
+/* Likewise what is of the same kind as those that it lists: new_id, which a tool writes beside
+ * driver_override, takes all that have no driver then. bound_only: those that vfio-pci has. */
+int import_add_same_kind(Import *import, ImportClaim *claim, bool bound_only) _must_check_;
 bool import_lists(const Import *import, const PciAddress *address);
 int import_add_comment(ImportClaim *claim, const char *format, ...) _printf_(2, 3) _must_check_;
 

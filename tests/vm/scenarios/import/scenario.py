@@ -147,7 +147,8 @@ echo "${1##*-}" > sriov_numvfs
     "/etc/udev/rules.d/99-mode.rules": 'SUBSYSTEM=="vfio", GROUP="kvm", MODE="0666"\n',
     "/etc/udev/rules.d/10-drive.rules": 'ACTION=="add", SUBSYSTEM=="pci", KERNEL=="@BY_RULE@", '
     'ATTR{driver_override}="vfio-pci", RUN{builtin}+="kmod load vfio-pci", '
-    "RUN+=\"/bin/sh -c 'echo %k > /sys/bus/pci/drivers_probe'\"\n",
+    "RUN+=\"/bin/sh -c 'echo %k > /sys$devpath/driver/unbind; "
+    "echo %k > /sys/bus/pci/drivers_probe'\"\n",
     "/etc/systemd/system/dpdk.service": """\
 [Service]
 Type=oneshot
