@@ -15,6 +15,8 @@ status() {
 
 first() {
     id alice > /dev/null 2>&1 || useradd alice
+    # its driver looks at a drive for as long as that takes
+    check "the host has the drive" wait_driver "$MINE" nvme
     status "nothing is claimed" 0 vfio-bindctl list
     status "a user sees the groups without the daemon" 0 as_alice vfio-bindctl groups
     vfio-bindctl suggest drive "$MINE" > "$CONFIG"
