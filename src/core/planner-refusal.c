@@ -431,7 +431,8 @@ static bool is_taken_from_host(const MemberPlan *member)
                (member->role == ROLE_COMPANION && !planner_is_ignorable(member->device));
 }
 
-/* What is asked for by hand is not taken by apply, and no line of the configuration can help. */
+/* What was asked for by hand may be one that apply leaves, because it was released, or that no line
+ * of the configuration is about. */
 static int refuse_use_by_hand(Refusal *refusal, MemberPlan *member, const UseNote *note)
 {
         const PciAddress *address = refusal->planning->request->manual_function;

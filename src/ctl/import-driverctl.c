@@ -69,6 +69,16 @@ static int read_override(Import *import, const char *name)
         return add_override(import, path, &address, strip(text));
 }
 
+int import_add_taken_by_driverctl(Import *import)
+{
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < import->n_claims; i++)
+                if (!import->claims[i].driver)
+                        r = import_add_same_kind(import, &import->claims[i], true);
+        return r;
+}
+
 int import_driverctl(Import *import, char *const *files)
 {
         _cleanup_string_list_ char **names = NULL;
@@ -81,8 +91,7 @@ int import_driverctl(Import *import, char *const *files)
         r = tree_list(import->host, DIRECTORY, "", &names);
         for (char **name = names; r >= 0 && name && *name; name++)
                 r = read_override(import, *name);
-        for (size_t i = 0; r >= 0 && i < import->n_claims; i++)
-                if (!import->claims[i].driver)
-                        r = import_add_same_kind(import, &import->claims[i], true);
+        if (r >= 0)
+                r = import_add_taken_by_driverctl(import);
         return r < 0 ? r : import_udev_rules(import);
 }

@@ -185,10 +185,8 @@ int import_one_deploy(Import *import, char *const *files)
         }
         for (size_t i = 0; r >= 0 && i < import->snapshot->n_devices; i++)
                 r = add_device(import, &list, &import->snapshot->devices[i]);
-        /* by way of driverctl, see import-driverctl.c */
-        for (size_t i = 0; r >= 0 && i < import->n_claims; i++)
-                if (!import->claims[i].driver)
-                        r = import_add_same_kind(import, &import->claims[i], true);
+        if (r >= 0)
+                r = import_add_taken_by_driverctl(import);
         if (r >= 0)
                 r = note_unmatched(import, &list);
         return r < 0 || !import->found ? r : add_cleaning(import, files);

@@ -49,6 +49,8 @@ int import_add_further(Import *import, ImportClaim *claim, const Device *device)
 /* Likewise what is of the same kind as those that it lists: new_id, which a tool writes beside
  * driver_override, takes all that have no driver then. bound_only: those that vfio-pci has. */
 int import_add_same_kind(Import *import, ImportClaim *claim, bool bound_only) _must_check_;
+/* That for all claims of vfio-pci, where driverctl bound (import-driverctl.c): its new_id. */
+int import_add_taken_by_driverctl(Import *import) _must_check_;
 bool import_lists(const Import *import, const PciAddress *address);
 int import_add_comment(ImportClaim *claim, const char *format, ...) _printf_(2, 3) _must_check_;
 
