@@ -51,6 +51,7 @@ class Summary:
     def __init__(self, output: TextIO = sys.stdout) -> None:
         self._output = output
         self._lock = threading.Lock()
+        self._failed: list[str] = []
         self.counts = {"ok": 0, "not ok": 0, "skip": 0}
 
     def add(self, report: Report) -> None:
@@ -59,9 +60,12 @@ class Summary:
             for check in report.checks:
                 self.counts[check.outcome] += 1
                 why = f": {check.why}" if check.why else ""
-                self._print(f"{check.outcome} {report.where}: {check.name}{why}")
-                for line in check.details:
-                    self._print(f"    {line}")
+                line = f"{report.where}: {check.name}{why}"
+                self._print(f"{check.outcome} {line}")
+                if check.outcome == "not ok":
+                    self._failed.append(line)
+                for detail in check.details:
+                    self._print(f"    {detail}")
 
     def note(self, text: str) -> None:
         """Prints a line that is no check."""
@@ -69,7 +73,10 @@ class Summary:
             self._print(f"# {text}")
 
     def finish(self) -> int:
-        """Prints the summary; returns the exit code, 1 also for a run that checked nothing."""
+        """Prints what failed once more, and the summary; returns the exit code, 1 also for a run
+        that checked nothing."""
+        for line in self._failed:
+            self._print(f"# failed: {line}")
         skipped = f", {self.counts['skip']} skipped" if self.counts["skip"] else ""
         self._print(f"{self.counts['ok']} passed, {self.counts['not ok']} failed{skipped}")
         return 1 if self.counts["not ok"] or not any(self.counts.values()) else 0

@@ -85,7 +85,8 @@ class Reporting(unittest.TestCase):
         summary = Summary(output)
         for report in reports:
             summary.add(report)
-        return output.getvalue(), summary.finish()
+        code = summary.finish()
+        return output.getvalue(), code
 
     def test_failures_show_their_details(self) -> None:
         report = Report("bookworm boot")
@@ -100,6 +101,9 @@ class Reporting(unittest.TestCase):
                 "not ok bookworm boot: driver: 'nvme', expected 'vfio-pci'",
                 "not ok bookworm boot: hung: late",
                 "    console tail",
+                "# failed: bookworm boot: driver: 'nvme', expected 'vfio-pci'",
+                "# failed: bookworm boot: hung: late",
+                "1 passed, 2 failed",
             ],
         )
         self.assertEqual(code, 1)

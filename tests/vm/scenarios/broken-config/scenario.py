@@ -75,7 +75,7 @@ more_reading = (
     Mistake("[Claim neither]\nMatch=DEVICE\n^take this one", "neither a [section] nor"),
     Mistake("[Claim no-key]\nMatch=DEVICE\n^=x", "a key is missing"),
     Mistake("[Claim key]\nMatch=DEVICE\n^Drvier=auto", "did you mean 'Driver='"),
-    Mistake("[^Clam section]\nMatch=DEVICE", "did you mean 'Claim'", "section"),
+    Mistake("[^Clam section]\nMatch=DEVICE", "did you mean '[Claim section]'", "section"),
     Mistake("[Claim ^my gpu]\nMatch=DEVICE", "is no name", "unreadable-1"),
     Mistake("[Claim^]\nMatch=DEVICE", "a name is missing", "unreadable-2"),
     Mistake("[Claim place]\nMatch=DEVICE\n^NumVFs=3", "has no place"),

@@ -11,8 +11,20 @@ refused() { # CLAIM STATE REASON
         "$(journalctl -b -o cat --no-pager "VFIO_BIND_REASON=$3")" "?*"
 }
 
+# Microseconds that multi-user.target can have waited for our units: all of their start-up.
+report_own_start_up() {
+    sum=0
+    for unit in vfio-bindd-early.service vfio-bindd.service vfio-bind.target; do
+        left=$(systemctl show -P InactiveExitTimestampMonotonic "$unit")
+        reached=$(systemctl show -P ActiveEnterTimestampMonotonic "$unit")
+        sum=$((sum + reached - left))
+    done
+    info "own-start-up-usec $sum"
+}
+
 wait_booted
 assert_no_failed_units
+report_own_start_up
 case "${BOOT%-again}" in
     control)
         assert_driver "$NVME_A" nvme
