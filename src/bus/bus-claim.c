@@ -101,16 +101,16 @@ static int get_groups(Sink *sink, _unused_ const ViewIndex *index, const Entry *
 }
 
 static const BusProperty properties[] = {
-        { "Name", "s", get_name, true },
-        { "Source", "(su)", get_source },
-        { "Selectors", "as", get_selectors },
-        { "Missing", "as", get_missing },
-        { "Driver", "s", get_driver },
-        { "Companions", "s", get_companions },
-        { "AllowInUse", "as", get_allow_in_use },
-        { "State", "s", get_state },
-        { "Reason", "s", get_reason },
-        { "ReasonText", "s", get_reason_text },
+        { "Name", "s", get_name, PROPERTY_CONSTANT | PROPERTY_LISTED },
+        { "Source", "(su)", get_source, PROPERTY_LISTED },
+        { "Selectors", "as", get_selectors, PROPERTY_LISTED },
+        { "Missing", "as", get_missing, PROPERTY_LISTED },
+        { "Driver", "s", get_driver, PROPERTY_LISTED },
+        { "Companions", "s", get_companions, PROPERTY_LISTED },
+        { "AllowInUse", "as", get_allow_in_use, PROPERTY_LISTED },
+        { "State", "s", get_state, PROPERTY_LISTED },
+        { "Reason", "s", get_reason, PROPERTY_LISTED },
+        { "ReasonText", "s", get_reason_text, PROPERTY_LISTED },
         { "Devices", "ao", get_devices },
         { "Groups", "ao", get_groups },
 };

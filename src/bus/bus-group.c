@@ -102,7 +102,7 @@ static int get_node_mode(Sink *sink, _unused_ const ViewIndex *index, const Entr
 }
 
 static const BusProperty properties[] = {
-        { "Number", "u", get_number, true },
+        { "Number", "u", get_number, PROPERTY_CONSTANT },
         { "Devices", "ao", get_devices },
         { "Viable", "b", get_viable },
         { "State", "s", get_state },

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "bus/errors.h"
+#include "bus/names.h"
 #include "bus/object.h"
 #include "bus/options.h"
 #include "bus/request.h"
@@ -147,7 +148,7 @@ static int get_n_absent(Sink *sink, const ViewIndex *index, _unused_ const Entry
 }
 
 static const BusProperty properties[] = {
-        { "Version", "s", get_version, true },
+        { "Version", "s", get_version, PROPERTY_CONSTANT },
         { "State", "s", get_state },
         { "Settled", "b", get_settled },
         { "Iommu", "s", get_iommu },
@@ -183,6 +184,14 @@ static int read_device(const BusCall *call, const DeviceEntry **ret)
                 return bus_error_no_such_device(call->error, text);
         *ret = device;
         return 0;
+}
+
+static int send_and_free(sd_bus_message *reply, int r)
+{
+        if (r >= 0)
+                r = sd_bus_send(NULL, reply, NULL);
+        sd_bus_message_unref(reply);
+        return r;
 }
 
 static int reply_path(const BusCall *call, const BusInterface *interface, const Entry *entry)
@@ -224,6 +233,29 @@ static int handle_get_claim(const BusCall *call)
         if (!claim)
                 return bus_error_no_such_claim(call->error, name);
         return reply_path(call, &bus_claim_interface, &claim->entry);
+}
+
+static int reply_list(const BusCall *call, const BusInterface *interface, const char *contents)
+{
+        sd_bus_message *reply = NULL;
+        int r = sd_bus_message_new_method_return(call->message, &reply);
+
+        if (r >= 0) {
+                Sink sink = SINK_MESSAGE(reply);
+
+                r = bus_list(interface, call->index, contents, &sink);
+        }
+        return send_and_free(reply, r);
+}
+
+static int handle_list_devices(const BusCall *call)
+{
+        return reply_list(call, &bus_device_interface, BUS_LISTED_DEVICE);
+}
+
+static int handle_list_claims(const BusCall *call)
+{
+        return reply_list(call, &bus_claim_interface, BUS_LISTED_CLAIM);
 }
 
 static int handle_bind_device(const BusCall *call)
@@ -271,14 +303,6 @@ static int append_plan(sd_bus_message *reply, const Plan *plan, bool next_boot)
                                 r = append_step(reply, &plan->groups[i], member, next_boot);
                 }
         return r < 0 ? r : sd_bus_message_close_container(reply);
-}
-
-static int send_and_free(sd_bus_message *reply, int r)
-{
-        if (r >= 0)
-                r = sd_bus_send(NULL, reply, NULL);
-        sd_bus_message_unref(reply);
-        return r;
 }
 
 static int handle_plan(const BusCall *call)
@@ -361,6 +385,9 @@ static const BusMethod methods[] = {
         { "GetDevice", "s", "o", SD_BUS_PARAM(device) SD_BUS_PARAM(object), handle_get_device },
         { "GetGroup", "u", "o", SD_BUS_PARAM(number) SD_BUS_PARAM(object), handle_get_group },
         { "GetClaim", "s", "o", SD_BUS_PARAM(name) SD_BUS_PARAM(object), handle_get_claim },
+        { "ListDevices", "", "a(" BUS_LISTED_DEVICE ")", SD_BUS_PARAM(devices),
+                handle_list_devices },
+        { "ListClaims", "", "a(" BUS_LISTED_CLAIM ")", SD_BUS_PARAM(claims), handle_list_claims },
         { "BindDevice", "sa{sv}", "ao",
                 SD_BUS_PARAM(device) SD_BUS_PARAM(options) SD_BUS_PARAM(devices),
                 handle_bind_device },

@@ -89,7 +89,7 @@ static int get_reason_text(Sink *sink, _unused_ const ViewIndex *index, const En
 }
 
 static const BusProperty properties[] = {
-        { "Name", "s", get_name, true },
+        { "Name", "s", get_name, PROPERTY_CONSTANT },
         { "Source", "(su)", get_source },
         { "Device", "o", get_device },
         { "Requested", "s", get_requested },

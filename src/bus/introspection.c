@@ -50,9 +50,11 @@ static void print_method(FILE *file, const BusMethod *method)
 
 static void print_property(FILE *file, const BusProperty *property)
 {
+        bool is_constant = property->flags & PROPERTY_CONSTANT;
+
         fprintf(file, "    <property name=\"%s\" type=\"%s\" access=\"read\"%s\n", property->name,
-                property->signature, property->is_constant ? ">" : "/>");
-        if (property->is_constant)
+                property->signature, is_constant ? ">" : "/>");
+        if (is_constant)
                 fputs("      <annotation name=\"org.freedesktop.DBus.Property.EmitsChangedSignal\""
                       " value=\"const\"/>\n"
                       "    </property>\n",

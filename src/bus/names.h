@@ -44,6 +44,11 @@
 #define BUS_OPTION_NO_PROBE     "no-probe"
 #define BUS_OPTION_NEXT_BOOT    "next-boot"
 
+/* What Manager.ListDevices and .ListClaims say of each object, in a structure: properties of
+ * Device and of Claim, in the order in which those interfaces have them. */
+#define BUS_LISTED_DEVICE "ssssssssssssssssssssou"
+#define BUS_LISTED_CLAIM  "s(su)asasssassss"
+
 /* Words of Manager that no enum of core/ has. */
 #define BUS_UNKNOWN "unknown"
 

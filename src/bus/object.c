@@ -87,6 +87,31 @@ Entry *bus_counterpart(const BusInterface *interface, const ViewIndex *index, co
         return label ? interface->find(index, label) : NULL;
 }
 
+static int list_one(const BusInterface *interface, const ViewIndex *index, const Entry *entry,
+        const char *contents, Sink *sink)
+{
+        int r = sink_open_struct(sink, contents);
+
+        for (size_t i = 0; r >= 0 && i < interface->n_properties; i++)
+                if (interface->properties[i].flags & PROPERTY_LISTED)
+                        r = interface->properties[i].get(sink, index, entry);
+        return r < 0 ? r : sink_close(sink);
+}
+
+int bus_list(const BusInterface *interface, const ViewIndex *index, const char *contents,
+        Sink *sink)
+{
+        size_t n = bus_count(interface, index);
+        _cleanup_free_ char *structure = NULL;
+        int r = format_string(&structure, "(%s)", contents);
+
+        if (r >= 0)
+                r = sink_open_array(sink, structure);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = list_one(interface, index, bus_at(interface, index, i), contents, sink);
+        return r < 0 ? r : sink_close(sink);
+}
+
 static const Entry *cursor_entry(const Cursor *cursor)
 {
         return cursor->interface->prefix ? cursor->entry : &(*cursor->tree->index)->manager;
@@ -182,7 +207,7 @@ static void fill_vtable(Cursor *cursor)
         for (size_t i = 0; i < interface->n_properties; i++, item++, cell++) {
                 *cell = (Cell){ .cursor = cursor, .property = &interface->properties[i] };
                 item->type = _SD_BUS_VTABLE_PROPERTY;
-                item->flags = interface->properties[i].is_constant
+                item->flags = interface->properties[i].flags & PROPERTY_CONSTANT
                         ? SD_BUS_VTABLE_PROPERTY_CONST
                         : SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE;
                 item->x.property.member = interface->properties[i].name;

@@ -13,12 +13,17 @@
 
 typedef struct Bus Bus;
 
+typedef enum BusPropertyFlags {
+        PROPERTY_CONSTANT = 1 << 0, /* for the object's life; else changes carry the value */
+        PROPERTY_LISTED = 1 << 1,   /* stands in what bus_list() says */
+} BusPropertyFlags;
+
 typedef struct BusProperty {
         const char *name;
         const char *signature;
         /* Appends the value to the sink: 0 or a negative errno. */
         int (*get)(Sink *sink, const ViewIndex *index, const Entry *entry);
-        bool is_constant; /* for the object's life; else changes are announced with the value */
+        BusPropertyFlags flags;
 } BusProperty;
 
 /* What objects of several kinds have: the devices, as ao, and where it was written, as (su). */
@@ -70,6 +75,11 @@ size_t bus_count(const BusInterface *interface, const ViewIndex *index);
 Entry *bus_at(const BusInterface *interface, const ViewIndex *index, size_t i);
 /* The object that has the same path in another index, or NULL. */
 Entry *bus_counterpart(const BusInterface *interface, const ViewIndex *index, const Entry *entry);
+
+/* Appends an array with a structure for each object: the values of its listed properties in the
+ * order of the table, whose signatures are `contents`. Returns 0 or a negative errno. */
+int bus_list(const BusInterface *interface, const ViewIndex *index, const char *contents,
+        Sink *sink) _must_check_;
 
 /* In the order in which changes are announced. */
 extern const BusInterface bus_group_interface;

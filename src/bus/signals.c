@@ -84,7 +84,7 @@ static int property_changed(const BusProperty *property, const ViewIndex *old,
         Sink a = SINK_DIGEST, b = SINK_DIGEST;
         int r;
 
-        if (property->is_constant)
+        if (property->flags & PROPERTY_CONSTANT)
                 return false;
         r = property->get(&a, old, before);
         if (r >= 0)

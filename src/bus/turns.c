@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <systemd/sd-event.h>
 
+#include "bus/names.h"
 #include "util/io.h"
 #include "util/strings.h"
 
@@ -112,7 +113,8 @@ static int wait_for_turn(Turns *turns, sd_bus_message *message)
 
         if (!has_room(turns, sender_of(message)))
                 return sd_bus_reply_method_errorf(message, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                        "Too many calls of GetManagedObjects wait for their answer");
+                        "Too many calls of %s wait for their answer",
+                        sd_bus_message_get_member(message));
         turn = calloc(1, sizeof(*turn));
         if (!turn)
                 return -ENOMEM;
@@ -146,6 +148,16 @@ static int prepare(Turns *turns)
         return r;
 }
 
+/* Is it a call that takes turns? */
+static bool takes_turns(sd_bus_message *message)
+{
+        return (sd_bus_message_is_method_call(message, "org.freedesktop.DBus.ObjectManager",
+                        "GetManagedObjects") ||
+                       sd_bus_message_is_method_call(message, BUS_INTERFACE_MANAGER,
+                               "ListDevices")) &&
+                sd_bus_message_has_signature(message, ""); /* so that what waits is small */
+}
+
 /* Returns 1 if the message is dealt with, 0 to go on with it. */
 static int on_message(sd_bus_message *message, void *userdata, _unused_ sd_bus_error *error)
 {
@@ -156,10 +168,7 @@ static int on_message(sd_bus_message *message, void *userdata, _unused_ sd_bus_e
                 begin(turns);
                 return 0;
         }
-        /* without arguments, so that what waits is small */
-        if (!sd_bus_message_is_method_call(message, "org.freedesktop.DBus.ObjectManager",
-                    "GetManagedObjects") ||
-                !sd_bus_message_has_signature(message, "") || prepare(turns) < 0)
+        if (!takes_turns(message) || prepare(turns) < 0)
                 return 0;
         if (turns->is_somebodys)
                 return wait_for_turn(turns, message);

@@ -5,9 +5,10 @@
 
 #include "util/macro.h"
 
-/* GetManagedObjects takes some 10 us for each function, and everybody may call it as often as he
- * likes. Its calls are served one after the other, with a pause after each that is as long as it
- * took, and by turns of the callers; all other calls are answered in between. */
+/* GetManagedObjects and ListDevices take some microseconds for each function, and everybody may
+ * call them as often as he likes. Their calls are served one after the other, with a pause after
+ * each that is as long as it took, and by turns of the callers; all other calls are answered in
+ * between. */
 
 typedef struct Turns Turns;
 

@@ -191,15 +191,17 @@ const ModelDevice *check_device(const Model *model, const char *text, ExitCode *
         return device;
 }
 
+typedef int (*GetModel)(sd_bus *bus, sd_bus_error *error, Model **ret);
+
 /* -ENOTCONN: no daemon. */
-static int ask_daemon(Source *source)
+static int ask_daemon(Source *source, GetModel get_model)
 {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         int r;
 
         r = client_open(&source->bus);
         if (r >= 0)
-                r = source->bus ? client_get_model(source->bus, &error, &source->model)
+                r = source->bus ? get_model(source->bus, &error, &source->model)
                                 : -ENOTCONN;
         if (r < 0 && r != -ENOTCONN)
                 complain("Cannot ask vfio-bindd: %s.", error.message ?: strerror(-r));
@@ -223,18 +225,28 @@ static int look(Source *source, const MachineOptions *options)
         return r;
 }
 
-ExitCode source_open(Source *source, const MachineOptions *options)
+static ExitCode open_source(Source *source, const MachineOptions *options, GetModel get_model)
 {
         int r = -ENOTCONN;
 
         *source = (Source){};
         if (!options->root && !options->replace_file)
-                r = ask_daemon(source);
+                r = ask_daemon(source, get_model);
         if (r == -ENOTCONN)
                 r = look(source, options);
         if (r >= 0)
                 return EXIT_CODE_DONE;
         return r == -ETIMEDOUT ? EXIT_CODE_STUCK : EXIT_CODE_FAILED;
+}
+
+ExitCode source_open(Source *source, const MachineOptions *options)
+{
+        return open_source(source, options, client_get_model);
+}
+
+ExitCode source_open_list(Source *source, const MachineOptions *options)
+{
+        return open_source(source, options, client_get_list);
 }
 
 void source_done(Source *source)

@@ -31,6 +31,8 @@ typedef struct Source {
 } Source;
 
 ExitCode source_open(Source *source, const MachineOptions *options);
+/* From a daemon no more than client_get_list() has. */
+ExitCode source_open_list(Source *source, const MachineOptions *options);
 void source_done(Source *source);
 #define _cleanup_source_ _cleanup_(source_done)
 

@@ -21,8 +21,8 @@ int client_parse_device(const char *path, PciAddress *ret)
         return label ? pci_address_parse(label, ret) : -EINVAL;
 }
 
-/* Claims are referred to by path; people know them by name. Not the path of a claim: NULL. */
-static int set_claim_name(char **target, const char *path)
+/* Claims are referred to by path; people know them by name. */
+int client_set_claim_name(char **target, const char *path)
 {
         _cleanup_free_ char *name = NULL;
         int r = label_of(path, BUS_PREFIX_CLAIM)
@@ -251,7 +251,7 @@ static int read_device_property(sd_bus_message *message, const char *name, void 
         if (streq(name, "PhysicalFunction"))
                 return read_path(message, set_device_address, &device->physical_function);
         if (streq(name, "Claim"))
-                return read_path(message, set_claim_name, &device->claim);
+                return read_path(message, client_set_claim_name, &device->claim);
         return sd_bus_message_skip(message, "v");
 }
 
@@ -298,7 +298,7 @@ static int read_claim_order(sd_bus_message *message, Model *model)
         for (char **path = paths; r >= 0 && path && *path; path++) {
                 _cleanup_free_ char *name = NULL;
 
-                r = set_claim_name(&name, *path);
+                r = client_set_claim_name(&name, *path);
                 if (r >= 0 && name)
                         r = string_list_append(&model->claim_order, name);
         }
@@ -434,22 +434,32 @@ static int drop_dangling_claims(Model *model)
         return r;
 }
 
+int client_read_manager(sd_bus_message *manager, Model *model)
+{
+        return read_properties(manager, read_manager_property, model);
+}
+
+int client_finish_model(Model *model)
+{
+        if (!model->state) {
+                int r = model_set(&model->state, BUS_UNKNOWN);
+
+                if (r < 0)
+                        return r;
+        }
+        model_finish(model);
+        return drop_dangling_claims(model);
+}
+
 int client_read_model(sd_bus_message *manager, sd_bus_message *objects, Model **ret)
 {
         _cleanup_model_ Model *model = calloc(1, sizeof(Model));
-        int r;
+        int r = model ? client_read_manager(manager, model) : -ENOMEM;
 
-        if (!model)
-                return -ENOMEM;
-        r = read_properties(manager, read_manager_property, model);
         if (r >= 0)
                 r = read_objects(objects, model);
-        if (r >= 0 && !model->state)
-                r = model_set(&model->state, BUS_UNKNOWN);
-        if (r < 0)
-                return r;
-        model_finish(model);
-        r = drop_dangling_claims(model);
+        if (r >= 0)
+                r = client_finish_model(model);
         if (r < 0)
                 return r;
         *ret = TAKE_POINTER(model);
@@ -460,7 +470,9 @@ static ModelClaim *find_claim(const Model *model, const char *path)
 {
         _cleanup_free_ char *name = NULL;
 
-        return set_claim_name(&name, path) >= 0 && name ? model_find_claim(model, name) : NULL;
+        if (client_set_claim_name(&name, path) < 0 || !name)
+                return NULL;
+        return model_find_claim(model, name);
 }
 
 static ModelDevice *find_device(const Model *model, const char *path)

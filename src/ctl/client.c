@@ -75,12 +75,14 @@ static int get_manager(sd_bus *bus, sd_bus_error *error, sd_bus_message **ret)
         return call(bus, message, 0, error, ret);
 }
 
-static int get_objects(sd_bus *bus, sd_bus_error *error, sd_bus_message **ret)
+/* A call without arguments. */
+static int ask(sd_bus *bus, const char *interface, const char *member, sd_bus_error *error,
+        sd_bus_message **ret)
 {
         sd_bus_message *message;
         int r;
 
-        r = new_call(bus, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", &message);
+        r = new_call(bus, interface, member, &message);
         return r < 0 ? r : call(bus, message, 0, error, ret);
 }
 
@@ -91,8 +93,34 @@ int client_get_model(sd_bus *bus, sd_bus_error *error, Model **ret)
 
         r = get_manager(bus, error, &manager);
         if (r >= 0)
-                r = get_objects(bus, error, &objects);
+                r = ask(bus, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", error,
+                        &objects);
         return r < 0 ? r : client_read_model(manager, objects, ret);
+}
+
+static int get_list(sd_bus *bus, sd_bus_error *error, Model **ret)
+{
+        _cleanup_bus_message_ sd_bus_message *manager = NULL, *claims = NULL, *devices = NULL;
+        int r;
+
+        r = get_manager(bus, error, &manager);
+        if (r >= 0)
+                r = ask(bus, BUS_INTERFACE_MANAGER, "ListClaims", error, &claims);
+        if (r >= 0)
+                r = ask(bus, BUS_INTERFACE_MANAGER, "ListDevices", error, &devices);
+        return r < 0 ? r : client_read_list(manager, claims, devices, ret);
+}
+
+int client_get_list(sd_bus *bus, sd_bus_error *error, Model **ret)
+{
+        int r = get_list(bus, error, ret);
+
+        /* A daemon, or rules of the bus, from before an upgrade know no lists. */
+        if (!sd_bus_error_has_names(error, SD_BUS_ERROR_UNKNOWN_METHOD,
+                    SD_BUS_ERROR_ACCESS_DENIED))
+                return r;
+        sd_bus_error_free(error);
+        return client_get_model(bus, error, ret);
 }
 
 /* What is not asked for is left out: a daemon of another version may not know it. */

@@ -21,7 +21,7 @@ static int run(const Options *options)
         ExitCode code;
         int r;
 
-        code = source_open(&source, &machine);
+        code = source_open_list(&source, &machine);
         if (code != EXIT_CODE_DONE)
                 return code;
         r = print(source.model, options);

@@ -192,6 +192,43 @@ static void test_managed_objects(Fixture *f)
         ASSERT_EQ(n_interfaces[3], 1); /* physical functions */
 }
 
+/* Each structure has the values of the listed properties, as Get returns them. */
+static void test_list(Fixture *f, const char *member, const BusInterface *interface,
+        const char *const *paths)
+{
+        _cleanup_free_ char *wanted = NULL;
+        Buffer out = {};
+
+        buffer_append(&out, "[");
+        for (; *paths; paths++)
+                for (size_t i = 0; i < interface->n_properties; i++) {
+                        if (!(interface->properties[i].flags & PROPERTY_LISTED))
+                                continue;
+                        _cleanup_message_ sd_bus_message *reply = test_call(f->event, f->client,
+                                test_call_new(f->client, NULL, *paths, PROPERTIES, "Get", "ss",
+                                        interface->name, interface->properties[i].name));
+
+                        test_expect_return(reply);
+                        print_value(reply, &out);
+                }
+        buffer_append(&out, "]");
+        ASSERT_OK(buffer_finish(&out, &wanted));
+        expect_call_text(f, manager_call(f, member), wanted);
+}
+
+static void test_lists(Fixture *f)
+{
+#define PCI(label) BUS_PREFIX_DEVICE "/pci_0000_" label
+        static const char *const devices[] = { PCI("00_01_0"), PCI("01_00_0"), PCI("01_00_1"),
+                PCI("02_00_0"), PCI("06_00_0"), PCI("06_10_0"), PCI("06_10_2"), PCI("09_00_0"),
+                NULL };
+        static const char *const claims[] = { BUS_PREFIX_CLAIM "/gaming_2dgpu",
+                BUS_PREFIX_CLAIM "/lab_2enic", BUS_PREFIX_CLAIM "/gone", NULL };
+
+        test_list(f, "ListDevices", &bus_device_interface, devices);
+        test_list(f, "ListClaims", &bus_claim_interface, claims);
+}
+
 /* No object under these paths, not even under another spelling of a good one. */
 static void test_unknown_objects(Fixture *f)
 {
@@ -248,6 +285,7 @@ int main(void)
         test_device(&f);
         test_others(&f);
         test_managed_objects(&f);
+        test_lists(&f);
         test_unknown_objects(&f);
         test_log_control(&f);
         fixture_done(&f);

@@ -33,6 +33,17 @@ static void send_all(Flood *flood, unsigned sender, TestReply *reply)
                 reply);
 }
 
+static void send_list(Flood *flood, unsigned sender, TestReply *reply)
+{
+        sd_bus *client = flood->fixture.client;
+
+        test_send(client,
+                from(test_call_new(client, NULL, BUS_ROOT, BUS_INTERFACE_MANAGER, "ListDevices",
+                             NULL),
+                        sender),
+                reply);
+}
+
 static unsigned count_answered(const Flood *flood)
 {
         unsigned n = 0;
@@ -49,7 +60,7 @@ static void begin(Flood *flood)
         fixture_init(&flood->fixture, view_new(fixture_machine));
         for (unsigned i = 0; i < N_CONNECTIONS; i++)
                 for (unsigned j = 0; j < TURNS_SENDER_MAX; j++)
-                        send_all(flood, 1000 + i, &flood->replies[i][j]);
+                        (j % 2 ? send_list : send_all)(flood, 1000 + i, &flood->replies[i][j]);
 }
 
 static bool all_are_answered(void *userdata)

@@ -70,6 +70,46 @@ static void test_list(void)
         }
 }
 
+/* Rules of the bus as they were before there were lists. */
+static void deny_lists(const MessageBus *bus)
+{
+        char path[128];
+        FILE *file;
+
+        (void) snprintf(path, sizeof(path), "%s/configuration", bus->directory);
+        file = fopen(path, "r+e");
+        ASSERT_TRUE(file);
+        ASSERT_OK(fseek(file, -(long) strlen("</busconfig>\n"), SEEK_END));
+        fprintf(file, "<policy context=\"mandatory\"><deny send_interface=\"%s\" "
+                      "send_member=\"ListClaims\"/></policy>\n</busconfig>\n",
+                BUS_INTERFACE_MANAGER);
+        ASSERT_OK(fclose(file));
+}
+
+/* Then everything is asked for. */
+static void test_list_during_an_upgrade(void)
+{
+        _cleanup_ctl_run_ CtlRun before = {}, after = {};
+        _cleanup_ctl_bus_ CtlBus f, denied;
+
+        ctl_bus_init_bus(&f);
+        f.config = config;
+        ctl_bus_init_bus(&denied);
+        denied.config = config;
+        deny_lists(&denied.message_bus);
+        message_bus_start(&f.message_bus);
+        message_bus_start(&denied.message_bus);
+        ctl_bus_publish(&f, machine);
+        ctl_bus_publish(&denied, machine);
+        ctl_bus_serve(&f, getuid());
+        ctl_bus_serve(&denied, getuid());
+        after = CTL_RUN(&f.options, "list", "--json=pretty");
+        before = CTL_RUN(&denied.options, "list", "--json=pretty");
+        ASSERT_EQ(before.code, 0);
+        ASSERT_STREQ(before.err, "");
+        ASSERT_STREQ(before.out, after.out);
+}
+
 /* From "Claims" on; what stands before tells that one is the daemon's. */
 static const char *claims_of(const CtlRun *run)
 {
@@ -454,6 +494,7 @@ int main(int argc, char **argv)
         ctl_run_set_program(argv[1]);
         ctl_bus_set_policy(argv[2]);
         test_list();
+        test_list_during_an_upgrade();
         test_same_model();
         test_list_before_the_first_scan();
         test_apply();

@@ -139,6 +139,63 @@ static void test_other_replies(sd_bus *bus)
         ASSERT_TRUE(!model);
 }
 
+static void append_device_row(sd_bus_message *message, const char *address, const char *claim,
+        unsigned group)
+{
+        ASSERT_TRUE(sd_bus_message_open_container(message, 'r', BUS_LISTED_DEVICE) >= 0);
+        ASSERT_TRUE(sd_bus_message_append(message, "s", address) >= 0);
+        for (unsigned i = 1; i < _DEVICE_TEXT_BASIC_MAX; i++)
+                ASSERT_TRUE(sd_bus_message_append(message, "s",
+                                    i == DEVICE_STATE ? "a-new-state" : "") >= 0);
+        ASSERT_TRUE(sd_bus_message_append(message, "ou", claim, group) >= 0);
+        ASSERT_TRUE(sd_bus_message_close_container(message) >= 0);
+}
+
+static void test_foreign_lists(sd_bus *bus)
+{
+        _cleanup_message_ sd_bus_message *manager = reply_new(bus), *claims = reply_new(bus),
+                                         *devices = reply_new(bus);
+        _cleanup_model_ Model *model = NULL;
+
+        append_manager(manager);
+        ASSERT_TRUE(sd_bus_message_seal(manager, 1, 0) >= 0);
+        ASSERT_TRUE(sd_bus_message_append(claims, "a(" BUS_LISTED_CLAIM ")", 2,
+                            "", "f", 1, 0, 0, "", "", 0, "", "", "",
+                            "b", "f", 3, 1, "x", 2, "y", "z", "auto", "slot", 1, "display",
+                            "absent", "absent", "nothing") >= 0);
+        ASSERT_TRUE(sd_bus_message_seal(claims, 2, 0) >= 0);
+        ASSERT_TRUE(sd_bus_message_open_container(devices, 'a', "(" BUS_LISTED_DEVICE ")") >= 0);
+        append_device_row(devices, "0000:02:00.0", BUS_PREFIX_CLAIM "/b", 7);
+        append_device_row(devices, "0000:01:00.0", BUS_PREFIX_CLAIM "/nowhere", UINT32_MAX);
+        append_device_row(devices, "garbage", "/", 1);
+        append_device_row(devices, "", "/", 1);
+        append_device_row(devices, "0000:02:00.0", "/", 1);
+        ASSERT_TRUE(sd_bus_message_close_container(devices) >= 0);
+        ASSERT_TRUE(sd_bus_message_seal(devices, 3, 0) >= 0);
+        ASSERT_OK(client_read_list(manager, claims, devices, &model));
+
+        ASSERT_EQ(model->n_devices, 2);
+        ASSERT_STREQ(model->devices[0].text[DEVICE_ADDRESS], "0000:01:00.0");
+        ASSERT_EQ(model->devices[0].group, -1);
+        ASSERT_TRUE(!model->devices[0].claim);
+        ASSERT_TRUE(!model->devices[0].text[DEVICE_DRIVER]);
+        ASSERT_STREQ(model->devices[0].text[DEVICE_STATE], "a-new-state");
+        ASSERT_EQ(model->devices[1].address.bus, 2);
+        ASSERT_EQ(model->n_claims, 1);
+        ASSERT_EQ(model->claims[0].line, 3);
+        ASSERT_STREQ(model->claims[0].lists[CLAIM_MISSING][1], "z");
+        ASSERT_STREQ(model->claims[0].lists[CLAIM_ALLOW_IN_USE][0], "display");
+        ASSERT_STREQ(model->claims[0].text[CLAIM_DRIVER], "auto");
+        ASSERT_STREQ(model->claims[0].text[CLAIM_REASON_TEXT], "nothing");
+
+        /* rows of another form */
+        model = model_free(model);
+        ASSERT_TRUE(sd_bus_message_rewind(manager, true) >= 0);
+        ASSERT_TRUE(sd_bus_message_rewind(devices, true) >= 0);
+        ASSERT_TRUE(client_read_list(manager, devices, devices, &model) < 0);
+        ASSERT_TRUE(!model);
+}
+
 int main(void)
 {
         sd_bus *server, *client;
@@ -148,6 +205,7 @@ int main(void)
         test_pair(event, &server, &client);
         test_foreign_objects(client);
         test_other_replies(client);
+        test_foreign_lists(client);
         sd_bus_close_unref(server);
         sd_bus_close_unref(client);
         sd_event_unref(event);

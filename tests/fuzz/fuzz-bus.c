@@ -206,6 +206,8 @@ static void call_other(Scene *scene)
                 const char *interface, *member, *signature;
         } others[] = {
                 {OBJECT_MANAGER, "GetManagedObjects", ""},
+                {BUS_INTERFACE_MANAGER, "ListDevices", ""},
+                {BUS_INTERFACE_MANAGER, "ListClaims", ""},
                 {"org.freedesktop.DBus.Introspectable", "Introspect", ""},
                 {"org.freedesktop.DBus.Peer", "Ping", ""},
                 {LOG_CONTROL_INTERFACE, "LogLevel", "s"},

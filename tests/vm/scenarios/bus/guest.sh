@@ -83,7 +83,7 @@ unprivileged() {
             as_alice busctl introspect "$NAME" "${pair% *}"
     done
     for call in "Plan a{sv} 0" "Explain s $NVME_A" "GetDevice s $NVME_A" "GetGroup u $GROUP" \
-        "GetClaim s drive"; do
+        "GetClaim s drive" ListDevices ListClaims; do
         # shellcheck disable=SC2086
         check "alice asks ${call%% *}" as_alice busctl call "$NAME" "$ROOT" "$MANAGER" $call
     done
@@ -179,6 +179,10 @@ reading() {
     group_of "$NVME_A"
     assert_equal GetGroup "$(manager GetGroup u "$GROUP")" "o \"$ROOT/group/$GROUP\""
     assert_equal GetClaim "$(manager GetClaim s drive)" "o \"$ROOT/claim/drive\""
+    assert_match ListDevices "$(manager ListDevices)" \
+        "a(ssssssssssssssssssssou) * \"$NVME_A\" * \"vfio-pci\" * \"$ROOT/claim/drive\" $GROUP *"
+    assert_match ListClaims "$(manager ListClaims)" \
+        "a(s(su)asasssassss) * \"drive\" \"/etc/vfio-bind.conf\" * \"bound\" \"\" \"\"*"
     assert_equal "Plan: nothing to do" "$(manager Plan 'a{sv}' 0)" "a(isssss) 0"
     assert_match "Plan of the next boot" "$(manager Plan 'a{sv}' 1 next-boot b true)" \
         "*$GROUP \"$NVME_A\" \"bind\" \"\" \"vfio-pci\" \"\"*"
