@@ -311,7 +311,8 @@ log_control() {
 begin_capture() {
     udevadm settle
     objects > /tmp/before
-    busctl --json=short monitor "$NAME" > /tmp/signals 2> /tmp/monitor &
+    # Since systemd 256 a file gets what was written only in blocks.
+    stdbuf -oL busctl --json=short monitor "$NAME" > /tmp/signals 2> /tmp/monitor &
     monitor=$!
     wait_for 10 grep -q Monitoring /tmp/monitor
     watch-nodes /dev/vfio > /tmp/nodes &
@@ -322,7 +323,8 @@ end_capture() {
     udevadm settle
     objects > /tmp/after
     # The reply is in the capture too, so that everything before it has been written.
-    wait_for 10 grep -q '"type":"method_return".*GetManagedObjects\|"a{oa{sa{sv}}}"' /tmp/signals
+    check "signals: $1: captured" wait_for 10 \
+        grep -q '"type":"method_return".*GetManagedObjects\|"a{oa{sa{sv}}}"' /tmp/signals
     kill "$monitor" "$watch"
     wait "$monitor" "$watch"
     save_file "nodes-$1" /tmp/nodes
