@@ -52,7 +52,8 @@ size_t guard_find_in_path(const Guard *guard, const char *path, Device **ret, si
 
 void guard_add_kind(Guard *guard, const Device *device, GuardKind kind);
 
-/* The same note is added once; `remedy` may be NULL. Takes nothing. */
+/* The same note is added once, and no more than some of each use, passing or not; `remedy` may be
+ * NULL. Takes nothing. */
 int guard_add_note(Device *device, const UseNote *note) _must_check_;
 
 bool guard_has_system_use(const Device *device);

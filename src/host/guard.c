@@ -13,7 +13,9 @@
 #include "util/parse.h"
 #include "util/strings.h"
 
-#define NOTES_MAX     64 /* of one function: one is enough to refuse it */
+/* Of one function, use, and kind (passing or not): one is enough to refuse it, but what refuses it
+ * must not be crowded out by what may be allowed or waited for. */
+#define NOTES_MAX     8
 #define PRINTABLE_MAX 200
 
 bool guard_is_driven(const Device *device)
@@ -34,12 +36,25 @@ static void done_note(UseNote *note)
         free(note->remedy);
 }
 
+/* Is it there, or are there enough of its kind? */
+static bool has_note(const Device *device, const UseNote *note)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < device->n_uses; i++) {
+                const UseNote *other = &device->uses[i];
+
+                if (other->use != note->use || other->is_passing != note->is_passing)
+                        continue;
+                if (++n == NOTES_MAX || streq(other->what, note->what))
+                        return true;
+        }
+        return false;
+}
+
 int guard_add_note(Device *device, const UseNote *note)
 {
-        for (size_t i = 0; i < device->n_uses; i++)
-                if (device->uses[i].use == note->use && streq(device->uses[i].what, note->what))
-                        return 0;
-        if (device->n_uses == NOTES_MAX)
+        if (has_note(device, note))
                 return 0;
 
         int r = ARRAY_GROW(device->uses, device->n_uses);

@@ -255,6 +255,38 @@ static void test_order(void)
         ASSERT_EQ(drive->uses[1].use, IN_USE_PROCESS);
 }
 
+/* Many programs have a disk open that may be taken from programs: that it is swap, too, counts. */
+static void test_many_processes(void)
+{
+        _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
+        _cleanup_host_ Host host = {.root = -1};
+        const PciAddress controller = {.bus = 5};
+        char *text = NULL;
+        InUse use;
+
+        fake_sysfs_add(fake, GUARD_MACHINE);
+        for (unsigned i = 0; i < 200; i++) {
+                char lines[128];
+
+                (void) snprintf(lines, sizeof(lines), "file proc/%u/comm %s\n"
+                        "symlink proc/%u/fd/3 /dev/sda", 1000 + i,
+                        i % 2 ? "smartd" : "(udev-worker)", 1000 + i);
+                fake_sysfs_add(fake, lines);
+        }
+        fake_sysfs_add(fake, "file proc/swaps Filename\\tType\\n/dev/sda partition\\t1\\t0\\t-2");
+        ASSERT_OK(host_open(fake->root, &host));
+        ASSERT_OK(guard_check(&host, &controller, 1U << IN_USE_PROCESS | ALLOW_PASSING, &use,
+                &text));
+        ASSERT_EQ(use, IN_USE_SYSTEM);
+        free(text);
+        /* and somebody's use beside udev's */
+        fake_sysfs_write(fake, "proc/swaps", "Filename\tType\n");
+        ASSERT_OK(guard_check(&host, &controller, ALLOW_PASSING, &use, &text));
+        ASSERT_EQ(use, IN_USE_PROCESS);
+        ASSERT_CONTAINS(text, "smartd");
+        free(text);
+}
+
 /* The second look lets pass what the plan let pass. */
 static void test_check(void)
 {
@@ -297,6 +329,7 @@ int main(void)
         test_keyboards();
         test_serial_console();
         test_order();
+        test_many_processes();
         test_check();
         return 0;
 }
