@@ -122,16 +122,13 @@ static int read_mounts(Pass *pass, Process *process)
         return 0;
 }
 
-/* One that has ended, and waits for its parent only, has neither namespaces nor files. */
-static int scan_namespace(Pass *pass, Process *process, bool *ret_has_ended)
+static int scan_namespace(Pass *pass, Process *process)
 {
         uint64_t identifier;
         bool is_new;
         int error;
 
-        *ret_has_ended = false;
         if (!read_namespace(process->directory, &identifier, &error)) {
-                *ret_has_ended = pass->guard->host->is_live && error == ENOENT;
                 take_error(pass, error);
                 return 0;
         }
@@ -335,10 +332,12 @@ static int scan_process(Pass *pass, int processes, const char *name, bool look_a
                 O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (directory < 0)
                 return scan_error_is_fatal(-errno) ? -errno : 0;
+        /* One that has ended waits for its parent only. */
+        if (host_process_open_thread(&directory) < 0)
+                return 0;
         Process process = {.pid = (uint32_t) pid, .directory = directory};
-        bool has_ended;
-        int r = scan_namespace(pass, &process, &has_ended);
-        return r < 0 || has_ended || !look_at_files ? r : scan_files(pass, &process);
+        int r = scan_namespace(pass, &process);
+        return r < 0 || !look_at_files ? r : scan_files(pass, &process);
 }
 
 /* What the first process and we see is read already. */

@@ -35,7 +35,7 @@ static bool ends_with(const char *text, size_t length, const char *end)
 
 typedef struct Nodes {
         char names[NODES_MAX][48]; /* "/vfio/14", "/vfio/devices/vfio3" */
-        dev_t numbers[NODES_MAX];  /* 0: not known */
+        dev_t numbers[NODES_MAX];  /* 0: not known, as in a saved tree */
         size_t n;
 } Nodes;
 
@@ -174,11 +174,17 @@ static dev_t read_number(const Host *host, const char *class, const char *name)
         return makedev((unsigned) major_number, (unsigned) minor_number);
 }
 
+/* Of a node without a number this kernel has none: VFIO devices have their own from 6.6 on, if it
+ * was built so (CONFIG_VFIO_DEVICE_CDEV), a group that has no class device has nothing on VFIO. */
 static void add_node(const Host *host, const char *directory, const char *class, const char *name,
         Nodes *nodes)
 {
+        dev_t number = read_number(host, class, name);
+
+        if (host->is_live && number == 0)
+                return;
         (void) snprintf(nodes->names[nodes->n], sizeof(nodes->names[0]), "%s/%s", directory, name);
-        nodes->numbers[nodes->n++] = read_number(host, class, name);
+        nodes->numbers[nodes->n++] = number;
 }
 
 static void name_nodes(const Host *host, int64_t group, const int64_t *devices, size_t n_devices,
@@ -206,6 +212,8 @@ int holders_find(const Host *host, int64_t group, const int64_t *devices, size_t
         int r;
 
         name_nodes(host, group, devices, n_devices, &nodes);
+        if (nodes.n == 0)
+                return 0;
         r = host_open_directory(host->root, "proc", &directory);
         if (r < 0)
                 return r;
@@ -218,7 +226,8 @@ int holders_find(const Host *host, int64_t group, const int64_t *devices, size_t
                         continue;
                 process = openat(dirfd(directory), entry->d_name,
                         O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                if (process < 0 || !has_node_open(process, &nodes))
+                if (process < 0 || host_process_open_thread(&process) < 0 ||
+                    !has_node_open(process, &nodes))
                         continue;
                 holder.pid = (uint32_t) pid;
                 holders_describe(host, process, &holder);

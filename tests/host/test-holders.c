@@ -2,9 +2,13 @@
 #include "host/holders.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "host/nodes.h"
@@ -60,12 +64,23 @@ static void test_a_name_is_not_enough(void)
         ASSERT_EQ(found, 0);
         ASSERT_OK(holders_find(&host, 15, NULL, 0, count, &found));
         ASSERT_EQ(found, 101);
+
+        /* what this kernel has no node of: a group without VFIO, a kernel without CDEV */
+        found = 0;
+        fake_sysfs_write(fake, "home/user/vfio/16", "");
+        add_process(fake, "102", "home/user/vfio/16");
+        ASSERT_OK(holders_find(&host, 16, NULL, 0, count, &found));
+        ASSERT_EQ(found, 0);
+        fake_sysfs_write(fake, "home/user/vfio/devices/vfio3", "");
+        add_process(fake, "103", "home/user/vfio/devices/vfio3");
+        ASSERT_OK(holders_find(&host, 14, (int64_t[]){ 3 }, 1, count, &found));
+        ASSERT_EQ(found, 0);
         host_close(&host);
         fake_sysfs_free(fake);
 }
 
-/* Where the number of the node cannot be had, the name has to do. */
-static void test_number_unknown(void)
+/* In a saved tree there are no numbers, the name has to do. */
+static void test_saved_tree(void)
 {
         FakeSysfs *fake = fake_sysfs_new();
         unsigned found = 0;
@@ -74,7 +89,6 @@ static void test_number_unknown(void)
         fake_sysfs_write(fake, "some/vfio/14", "");
         add_process(fake, "100", "some/vfio/14");
         ASSERT_OK(host_open(fake->root, &host));
-        host.is_live = true;
         ASSERT_OK(holders_find(&host, 14, NULL, 0, count, &found));
         ASSERT_EQ(found, 100);
         host_close(&host);
@@ -119,6 +133,7 @@ static void test_path_descriptor(void)
         Host host;
 
         ASSERT_OK(host_open(NULL, &host));
+        host.is_live = false; /* by name alone */
         (void) snprintf(path, sizeof(path), "/tmp/test-holders-%d", (int) getpid());
         ASSERT_OK(mkdir(path, 0700));
         directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -138,11 +153,73 @@ static void test_path_descriptor(void)
         host_close(&host);
 }
 
+static void *wait_forever(void *ready)
+{
+        ASSERT_EQ(write((int) (intptr_t) ready, "", 1), 1);
+        for (;;)
+                (void) pause();
+}
+
+/* The first thread is gone, the one that has the file open is not. */
+static void run_without_first_thread(int ready, const char *path)
+{
+        pthread_t thread;
+
+        ASSERT_TRUE(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) >= 0);
+        ASSERT_EQ(pthread_create(&thread, NULL, wait_forever, (void *) (intptr_t) ready), 0);
+        pthread_exit(NULL);
+}
+
+static void wait_until_first_thread_ended(pid_t pid)
+{
+        char path[64], target[64];
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int) pid);
+        while (readlink(path, target, sizeof(target)) >= 0)
+                (void) sched_yield();
+}
+
+static void test_first_thread_has_ended(void)
+{
+        char directory[] = "/tmp/test-holders-XXXXXX", path[64], byte;
+        unsigned found = 0;
+        int ready[2];
+        pid_t pid;
+        Host host;
+
+        ASSERT_TRUE(mkdtemp(directory));
+        (void) snprintf(path, sizeof(path), "%s/vfio", directory);
+        ASSERT_OK(mkdir(path, 0700));
+        (void) snprintf(path, sizeof(path), "%s/vfio/987655", directory);
+        ASSERT_OK(pipe2(ready, O_CLOEXEC));
+        pid = fork();
+        ASSERT_TRUE(pid >= 0);
+        if (pid == 0)
+                run_without_first_thread(ready[1], path);
+        ASSERT_EQ(read(ready[0], &byte, 1), 1);
+        wait_until_first_thread_ended(pid);
+
+        ASSERT_OK(host_open(NULL, &host));
+        host.is_live = false; /* by name alone */
+        ASSERT_OK(holders_find(&host, 987655, NULL, 0, count, &found));
+        ASSERT_EQ(found, (unsigned) pid);
+        host_close(&host);
+        ASSERT_OK(kill(pid, SIGKILL));
+        ASSERT_EQ(waitpid(pid, NULL, 0), pid);
+        ASSERT_OK(unlink(path));
+        (void) snprintf(path, sizeof(path), "%s/vfio", directory);
+        ASSERT_OK(rmdir(path));
+        ASSERT_OK(rmdir(directory));
+        (void) close(ready[0]);
+        (void) close(ready[1]);
+}
+
 int main(void)
 {
         test_a_name_is_not_enough();
-        test_number_unknown();
+        test_saved_tree();
         test_usable_descriptors();
         test_path_descriptor();
+        test_first_thread_has_ended();
         return 0;
 }
