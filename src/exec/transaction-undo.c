@@ -58,7 +58,7 @@ static int bind_back(Transaction *transaction, Member *member, const char *drive
         /* before 5.18 that stops the kernel (BUG_ON in vfio_group_nb_verify), after it fails */
         if (!driver_is_harmless(driver) && group_has_vfio(transaction)) {
                 r = member_check_closed(transaction, member);
-                if (r == -EBUSY)
+                if (r < 0) /* what cannot be told counts as open */
                         return r;
         }
         /* the driver must match at this moment: an override for another one would forbid it, and
