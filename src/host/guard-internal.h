@@ -113,6 +113,7 @@ int guard_scan_console(Guard *guard) _must_check_;
 int guard_scan_display(Guard *guard) _must_check_; /* after the console */
 int guard_scan_keyboard(Guard *guard) _must_check_;
 int guard_scan_processes(Guard *guard) _must_check_;
+int guard_scan_mediated(Guard *guard) _must_check_;
 
 /* Opens each block device below the function once with O_EXCL, after the scan. */
 int guard_check_exclusive(Guard *guard, Device *device) _must_check_;

@@ -16,6 +16,7 @@
 /* System use: what is mounted (proc(5), "mountinfo"). */
 
 #define FILE_MAX    (64U << 20)
+#define SHARED_MAX  4096
 #define HOST_REMEDY "The host runs from it, choose another device"
 
 typedef struct Mount {
@@ -64,12 +65,14 @@ static bool is_of_the_host(const char *point)
         return false;
 }
 
-/* The name people know: what was mounted, unless that is not a name of a node. */
+/* The name people know: what was mounted, unless that is not a name of a node. `directory` is that
+ * of the block device, NULL: it is on none. */
 static int name_of(const Mount *mount, const char *directory, char **ret)
 {
         _cleanup_free_ char *name = NULL;
 
-        if (startswith(mount->source, "/dev/") && !streq(mount->source, "/dev/root"))
+        if (!directory ||
+            (startswith(mount->source, "/dev/") && !streq(mount->source, "/dev/root")))
                 return guard_printable(mount->source, ret);
         int r = format_string(&name, "/dev/%s", guard_name(directory));
         return r < 0 ? r : guard_printable(name, ret);
@@ -187,6 +190,46 @@ static int add_options(Guard *guard, const Mount *mount)
         return 0;
 }
 
+/* What the hypervisor shares (9p, virtiofs) names its device by a tag, which sysfs does not know
+ * everywhere: it may be on any function that does such a thing. */
+static int add_shared(Guard *guard, const Mount *mount, const char *driver)
+{
+        _cleanup_free_ char *what = NULL, *directory = NULL;
+        _cleanup_string_list_ char **names = NULL;
+
+        int r = describe(guard, mount, NULL, &what);
+        if (r == 0)
+                r = format_string(&directory, "sys/bus/virtio/drivers/%s", driver);
+        if (r < 0)
+                return r;
+        r = host_list_directory(guard->host->root, directory, SHARED_MAX, &names);
+        if (r < 0)
+                return scan_error_is_fatal(r) ? r : 0;
+        for (char **name = names; r == 0 && name && *name; name++) {
+                _cleanup_free_ char *link = NULL, *path = NULL;
+
+                if (!startswith(*name, "virtio"))
+                        continue;
+                r = format_string(&link, "%s/%s", directory, *name);
+                if (r == 0)
+                        r = guard_resolve_link(guard->host, link, &path);
+                if (r == 0)
+                        r = guard_add_by_path(guard, path, IN_USE_SYSTEM, what, HOST_REMEDY);
+                if (r < 0 && !scan_error_is_fatal(r))
+                        r = 0;
+        }
+        return r;
+}
+
+static int add_without_device(Guard *guard, const Mount *mount)
+{
+        if (streq(mount->type, "virtiofs"))
+                return add_shared(guard, mount, "virtiofs");
+        if (streq(mount->type, "9p"))
+                return add_shared(guard, mount, "9pnet_virtio");
+        return startswith(mount->source, "/dev/") ? add_sources(guard, mount) : 0;
+}
+
 /* Containers have copies of the same mounts: each device is named once for all of them. */
 static int is_named_already(Guard *guard, const Mount *mount, bool *ret)
 {
@@ -237,8 +280,7 @@ static int add_mount(Guard *guard, const Mount *mount)
         if (r < 0 || (is_known && guard->namespace_owner))
                 return r;
         if (mount->major_number == 0)
-                return startswith(mount->source, "/dev/") ? add_sources(guard, mount) : 0;
-
+                return add_without_device(guard, mount);
         r = guard_block_find_number(guard->host, mount->major_number, mount->minor_number,
                 &directory);
         if (r == 0)

@@ -12,13 +12,14 @@
 #include "util/strings.h"
 
 /* Network use: interfaces below a function that carry a default route, have an address, are part
- * of another interface (bridge, bond, VLAN; the kernel links them as lower_NAME and upper_NAME), or
- * were moved to another network namespace. */
+ * of another interface (bridge, bond, VLAN; the kernel links them as lower_NAME and upper_NAME),
+ * have a PPPoE session, or were moved to another network namespace. */
 
 #define DEPTH_MAX      16
 #define INTERFACES_MAX 1024 /* of one walk, and entries of one directory */
 #define ALL_MAX        65536
 #define ROUTE_REMEDY   "Move the default route to another interface"
+#define PPPOE_TEXT_MAX (256 * 1024)
 
 static bool is_interface_name(const char *name)
 {
@@ -264,11 +265,46 @@ static int scan_hidden(Guard *guard)
         return 0;
 }
 
+static int note_session(Guard *guard, const char *name)
+{
+        _cleanup_free_ char *path = NULL, *what = NULL;
+
+        if (!is_interface_name(name))
+                return 0;
+        int r = find_interface(guard, name, &path);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+        r = format_string(&what, "a PPPoE session runs over %s", name);
+        return r < 0 ? r : guard_add_by_path(guard, path, IN_USE_NETWORK, what,
+                                   "End that connection");
+}
+
+/* The kernel does not link ppp0 to what is below it. pppoe_seq_show(), drivers/net/ppp/pppoe.c:
+ * "00000001 52:54:00:12:34:56     eth0". */
+static int scan_sessions(Guard *guard)
+{
+        _cleanup_free_ char *text = NULL;
+        char *lines = NULL;
+
+        int r = read_file_at(guard->host->root, "proc/net/pppoe", PPPOE_TEXT_MAX, &text, NULL);
+        if (r < 0)
+                return scan_error_is_fatal(r) ? r : 0;
+        for (char *line = strtok_r(text, "\n", &lines); r == 0 && line;
+                line = strtok_r(NULL, "\n", &lines)) {
+                const char *name = strrchr(line, ' ');
+
+                r = name ? note_session(guard, name + 1) : 0;
+        }
+        return r < 0 ? r : 0;
+}
+
 int guard_scan_network(Guard *guard)
 {
         int error;
 
         int r = scan_routes(guard, &error);
+        if (r == 0)
+                r = scan_sessions(guard);
         if (r == 0)
                 r = scan_interfaces_present(guard);
         if (r == 0 && error < 0)

@@ -12,6 +12,7 @@
 #include "util/strings.h"
 
 #define HANDED_ON "run/vfio-bindd/host-devices"
+#define LOCK_FILE "var/lib/vfio-bindd/lock"
 
 static int read_from(const Host *host, const char *path, HostDevices **ret)
 {
@@ -44,6 +45,18 @@ static int make_directories(const Host *host)
         return 0;
 }
 
+/* Of two that write, one may belong to a daemon that has ended: the later has the word. The file
+ * is root's alone, for whoever can open what is locked can lock it himself. */
+static int lock(const Host *host)
+{
+        _cleanup_close_ int fd = openat(host->root, LOCK_FILE,
+                O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+        if (fd < 0 || flock(fd, LOCK_EX) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
 int host_devices_write(const Host *host, const char *path, const HostDevices *devices)
 {
         _cleanup_free_ char *text = NULL;
@@ -56,11 +69,9 @@ int host_devices_write(const Host *host, const char *path, const HostDevices *de
         r = make_directories(host);
         if (r < 0)
                 return r;
-        /* Of two that write, one may belong to a daemon that has ended: the later has the word. */
-        _cleanup_close_ int directory = openat(host->root, "var/lib/vfio-bindd",
-                O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (directory < 0 || flock(directory, LOCK_EX) < 0)
-                return -errno;
+        _cleanup_close_ int locked = lock(host);
+        if (locked < 0)
+                return locked;
         return write_file_durable_at(host->root, HOST_DEVICES_FILE, text, strlen(text), 0644);
 }
 

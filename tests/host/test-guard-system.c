@@ -39,6 +39,24 @@ static void test_namespaces(void)
                 IN_USE_SYSTEM, "");
 }
 
+/* A tag names the device. */
+static void test_shared_by_the_hypervisor(void)
+{
+#define SHARED                                                                                     \
+        "0000:06:00.0 class=018000 driver=virtio-pci\n"                                            \
+        "0000:07:00.0 class=000200 driver=virtio-pci\n"                                            \
+        "link sys/bus/virtio/drivers/virtiofs/virtio3 @0000:06:00.0/virtio3\n"                     \
+        "link sys/bus/virtio/drivers/virtiofs/module sys/module/virtiofs\n"                        \
+        "link sys/bus/virtio/drivers/9pnet_virtio/virtio4 @0000:07:00.0/virtio4\n"                 \
+        "file proc/self/mountinfo "
+
+        assert_in_use(SHARED MOUNT("0:40", "virtiofs", "data"), IN_USE_SYSTEM, "0000:06:00.0");
+        assert_note(SHARED MOUNT("0:40", "virtiofs", "data"), "0000:06:00.0",
+                "data is mounted on /srv", "The host runs from it, choose another device");
+        assert_in_use(SHARED MOUNT("0:40", "9p", "data"), IN_USE_SYSTEM, "0000:07:00.0");
+        assert_in_use(SHARED MOUNT("0:40", "tmpfs", "virtiofs"), IN_USE_SYSTEM, "");
+}
+
 static void test_other_devices_of_a_file_system(void)
 {
         assert_in_use("file proc/self/mountinfo 30 1 259:2 / /srv rw - xfs /dev/nvme1n1 "
@@ -153,6 +171,7 @@ static void test_storage_of_another_class(void)
 int main(void)
 {
         test_namespaces();
+        test_shared_by_the_hypervisor();
         test_other_devices_of_a_file_system();
         test_unseen_mounts();
         test_loop();

@@ -6,6 +6,21 @@
 
 /* Holders, network, display and process use. */
 
+/* A guest has a part of it. */
+static void test_mediated(void)
+{
+        static const char lines[] =
+                "0000:06:00.0 class=030000 driver=i915\n"
+                "link sys/bus/mdev/devices/4b20d080-1b54-4048-85b3-a6a62d165c01 "
+                "@0000:06:00.0/4b20d080-1b54-4048-85b3-a6a62d165c01\n"
+                "link sys/bus/mdev/devices/other sys/devices/virtual/mtty/mtty/other";
+
+        assert_in_use(lines, IN_USE_VFIO, "0000:06:00.0");
+        assert_note(lines, "0000:06:00.0",
+                "the mediated device 4b20d080-1b54-4048-85b3-a6a62d165c01 is made of it",
+                "Remove that, when no guest has it");
+}
+
 static void test_holders(void)
 {
         static const char volume[] = "block dm-0 253:0 sys/devices/virtual/block/dm-0\n"
@@ -318,6 +333,7 @@ static void test_check(void)
 int main(void)
 {
         test_holders();
+        test_mediated();
         test_addresses();
         test_uppers();
         test_hidden_interfaces();

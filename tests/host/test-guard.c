@@ -210,6 +210,21 @@ static void test_stacked_interfaces(void)
                 IN_USE_NETWORK, "0000:03:00.0");
 }
 
+/* Nothing links ppp0 to the card below it. */
+static void test_pppoe(void)
+{
+        static const char lines[] =
+                "net ppp0 sys/devices/virtual/net/ppp0\n"
+                "file proc/net/pppoe Id       Address              Device\\n"
+                "00000A01 52:54:00:12:34:56     eno2\\n"
+                "00000A02 52:54:00:12:34:56     ../eno1\\nrubbish\\n\n" ROUTES
+                ROUTE("ppp0", "00000000", "0001", "00000000");
+
+        assert_in_use(lines, IN_USE_NETWORK, "0000:04:00.0");
+        assert_note(lines, "0000:04:00.0", "a PPPoE session runs over eno2",
+                "End that connection");
+}
+
 static void test_blind(void)
 {
         _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
@@ -299,6 +314,7 @@ int main(void)
         test_swap_and_resume();
         test_default_route();
         test_stacked_interfaces();
+        test_pppoe();
         test_blind();
         test_again();
         test_check();

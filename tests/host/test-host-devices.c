@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "config/config-load.h"
@@ -209,6 +210,28 @@ static void test_file(void)
         ASSERT_EQ(host_devices_read(&host, &again), -EBADMSG);
 }
 
+/* Who may read may lock, but nothing that writers wait for. */
+static void test_reader_locks(void)
+{
+        _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
+        _cleanup_host_ Host host = { .root = -1 };
+        _cleanup_host_devices_ HostDevices *devices = make_two();
+        static const char *const names[] = { "var/lib/vfio-bindd", HOST_DEVICES_FILE };
+        struct stat status;
+
+        ASSERT_OK(host_open(fake->root, &host));
+        ASSERT_OK(host_devices_write(&host, NULL, devices));
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                _cleanup_close_ int fd = openat(host.root, names[i], O_RDONLY | O_CLOEXEC);
+
+                ASSERT_TRUE(fd >= 0);
+                ASSERT_OK(flock(fd, LOCK_EX));
+                ASSERT_OK(host_devices_write(&host, NULL, devices));
+        }
+        ASSERT_OK(fstatat(host.root, "var/lib/vfio-bindd/lock", &status, 0));
+        ASSERT_EQ(status.st_mode & 0777, 0600);
+}
+
 /* Cut anywhere, and with any byte changed, it is no record. */
 static void test_damage(void)
 {
@@ -277,6 +300,7 @@ int main(void)
         test_pools();
         test_serial_is_kept();
         test_file();
+        test_reader_locks();
         test_damage();
         test_hostile_text();
         return 0;
