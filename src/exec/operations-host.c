@@ -139,7 +139,7 @@ static int load_host_drivers(const Host *host, const PciAddress *address, char *
                 _cleanup_free_ char *name = NULL;
 
                 /* one that cannot be loaded is not there to take the function */
-                if (modules_load(host, *module) < 0 && !driver_exists(host, *module))
+                if (modules_load_fitting(host, *module) < 0 && !driver_exists(host, *module))
                         continue;
                 if (find_driver_name(host, *module, &name) >= 0)
                         buffer_printf(&buffer, "%s%s", buffer.length > 0 ? "\n" : "", name);

@@ -418,7 +418,20 @@ static int load_module(struct kmod_module *module)
         return r > 0 ? -EPERM : r;
 }
 
-int modules_load(const Host *host, const char *name)
+/* libkmod's own option for this would look at the modules that it depends on, too. */
+static int leave_out_blacklisted(struct kmod_ctx *context, struct kmod_list **list)
+{
+        struct kmod_list *left = NULL;
+
+        int r = kmod_module_apply_filter(context, KMOD_FILTER_BLACKLIST, *list, &left);
+        if (r < 0)
+                return r;
+        (void) kmod_module_unref_list(*list);
+        *list = left;
+        return 0;
+}
+
+static int load(const Host *host, const char *name, bool is_asked_for)
 {
         _cleanup_(unref_context) struct kmod_ctx *context = NULL;
         _cleanup_(unref_list) struct kmod_list *list = NULL;
@@ -436,6 +449,8 @@ int modules_load(const Host *host, const char *name)
         kmod_set_log_fn(context, log_nothing, NULL);
 
         int r = kmod_module_new_from_lookup(context, normalised, &list);
+        if (r >= 0 && list && !is_asked_for)
+                r = leave_out_blacklisted(context, &list);
         if (r == -ENOMEM)
                 return r;
         if (r < 0 || !list)
@@ -448,4 +463,14 @@ int modules_load(const Host *host, const char *name)
                         return r;
         }
         return 0;
+}
+
+int modules_load(const Host *host, const char *name)
+{
+        return load(host, name, true);
+}
+
+int modules_load_fitting(const Host *host, const char *name)
+{
+        return load(host, name, false);
 }

@@ -12,6 +12,10 @@
  * machine's own tree. */
 int modules_load(const Host *host, const char *name) _must_check_;
 
+/* The same for one that nobody asked for, but that fits a device: as when udev loads it, blacklists
+ * count. -ENOENT: there is none that may be loaded. */
+int modules_load_fitting(const Host *host, const char *name) _must_check_;
+
 /* Modules whose alias fits a modalias ("pci:v…"), vfio ones left out; sorted, NULL if none.
  * Returns 0 or a negative errno (-ENOENT: no module index). */
 int modules_host_drivers(const Host *host, const char *modalias, char ***ret) _must_check_;

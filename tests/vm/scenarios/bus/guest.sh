@@ -248,6 +248,11 @@ whole_group() {
     assert_equal "pair: bind names both" "$(manager BindDevice 'sa{sv}' "$PAIR_0" 0)" \
         "ao 2 \"$(object "$PAIR_0")\" \"$(object "$PAIR_1")\""
     assert_driver "$PAIR_1" vfio-pci "pair: both are bound"
+    check "pair: release with a blacklisted driver" manager ReleaseDevice 'sa{sv}' "$PAIR_0" 0
+    assert_driver "$PAIR_0" none "pair: a blacklisted driver is not loaded for the first"
+    assert_driver "$PAIR_1" none "pair: nor for the second"
+    check "pair: e1000 was not loaded" test ! -e /sys/module/e1000
+    check "pair: bind once more" manager BindDevice 'sa{sv}' "$PAIR_0" 0
 }
 
 open_group() {

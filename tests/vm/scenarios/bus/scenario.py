@@ -21,6 +21,7 @@ TOPOLOGY = [
     hw.HotplugPort("SLOT"),
 ]
 FILES = {
+    "/etc/modprobe.d/rig.conf": "blacklist e1000\n",
     "/etc/vfio-bind.conf": """\
 [Claim drive]
 Match=@NVME_A@
