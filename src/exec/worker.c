@@ -192,6 +192,9 @@ static int perform_reported(void *userdata, const Operation *operation, char **r
                         now);
                 return 0;
         }
+        /* of a driver that the plan did not know of, too */
+        if (operation->type == OPERATION_UNBIND)
+                announce_all(reporter->announcements, reporter->operations);
         reporter->has_written = reporter->has_written || operation_is_write(operation->type);
         progress_board_write(reporter->board, &(ProgressOperation){
                 .task = reporter->task,
@@ -263,6 +266,23 @@ static bool receive_number(int socket, uint64_t *ret)
         return n == sizeof(*ret);
 }
 
+/* In a driver of the host that has it, or gets it back. */
+static bool may_hang(const WorkerTask *task)
+{
+        if (task->physical_function)
+                return true;
+        for (size_t i = 0; i < task->group->n_members; i++) {
+                const MemberPlan *member = &task->group->members[i];
+
+                if (member->action == ACTION_RELEASE || member->action == ACTION_PROBE_HOST)
+                        return true;
+                if ((member->action == ACTION_BIND || member->action == ACTION_DETACH) &&
+                    !driver_is_harmless(member->device->driver))
+                        return true;
+        }
+        return false;
+}
+
 static int run_task(const WorkerTask *task, uint64_t number, int socket, ProgressBoard *board,
         Announcements *announcements)
 {
@@ -275,6 +295,9 @@ static int run_task(const WorkerTask *task, uint64_t number, int socket, Progres
         };
         Operations operations = { .userdata = &reporter, .perform = perform_reported };
 
+        /* a worker that hangs is killed, and what was bound before would never be announced */
+        if (may_hang(task))
+                announce_all(announcements, task->operations);
         return task->group ? run_group(task, number, &operations, socket)
                            : run_physical_function(task, number, &operations, socket);
 }

@@ -341,6 +341,47 @@ static void test_announcements(void)
         bench_tear_down(&bench);
 }
 
+static bool is_announcement_or_lock(const Operation *operation)
+{
+        return is_announcement(operation) || is_lock(operation);
+}
+
+/* How many were announced when the second group was begun, which never gets further. */
+static int announce_then_hang(Shared *shared, const Operation *operation, char **ret)
+{
+        if (is_announcement(operation))
+                return note_announcement(shared, operation, ret);
+        if (operation->number != 101)
+                return 1;
+        shared->n_most = shared->n_arrived;
+        return block(shared, operation, ret);
+}
+
+static void expect_announced_before(const char *scenario, unsigned n)
+{
+        Bench bench = {};
+
+        bench_set_up(&bench, scenario, USEC_PER_SEC / 2);
+        use_one_worker(&bench);
+        bench.shared->is_special = is_announcement_or_lock;
+        bench.shared->perform = announce_then_hang;
+        bench.groups[0] = bench.groups[1] = bench.stand.group;
+        bench.groups[1].number = 101;
+        bench.plan.n_groups = 2;
+        bench_run(&bench);
+        ASSERT_EQ(bench.n_done, 2);
+        ASSERT_EQ(bench.last.reason, REASON_WORKER_TIMEOUT);
+        ASSERT_EQ(bench.shared->n_most, n);
+        bench_tear_down(&bench);
+}
+
+/* A worker that hangs in a host's driver is killed, and announces nothing any more. */
+static void test_announcement_before_a_hang(void)
+{
+        expect_announced_before("bind-taken", 1);
+        expect_announced_before("bind-clean", 0);
+}
+
 static void test_physical_function(void)
 {
         PhysicalFunctionPlan pf = { .set_num_vfs = true, .num_vfs = 3 };
@@ -392,6 +433,7 @@ int main(int argc, char **argv)
         test_total_deadline();
         test_workers_go_on();
         test_announcements();
+        test_announcement_before_a_hang();
         test_physical_function();
         test_empty_plan();
 
