@@ -219,7 +219,8 @@ static bool stop_in_use(Work *work, const Device *vf, int error, const char *why
                 "\"vfio-bindctl apply\"", PCI_ADDRESS_TEXT(&vf->address), why);
 }
 
-/* The second look, as before every unbind: removing a VF unbinds it. */
+/* The second look, as before every unbind: removing a VF unbinds it. One without a driver may still
+ * be open: an unbind that waits for whoever has it open has taken the driver's link away first. */
 static bool check_virtual_function(Work *work, const Device *vf)
 {
         _cleanup_free_ char *driver = NULL, *why = NULL;
@@ -232,10 +233,8 @@ static bool check_virtual_function(Work *work, const Device *vf)
         r = perform_on(work, vf, &read, &driver);
         if (r < 0)
                 return stop_in_use(work, vf, r, strerror(-r));
-        if (!driver)
-                return true;
         guard.ret_use = &use;
-        r = perform_on(work, vf, driver_is_vfio(driver) ? &is_open : &guard, &why);
+        r = perform_on(work, vf, !driver || driver_is_vfio(driver) ? &is_open : &guard, &why);
         if (r < 0)
                 return stop_in_use(work, vf, r, strerror(-r));
         return why ? stop_in_use(work, vf, 0, why) : true;

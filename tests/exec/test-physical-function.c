@@ -184,6 +184,7 @@ static void test_change(void)
                 "read-driver 0000:06:10.2 = igbvf\n"
                 "guard 0000:06:10.2\n"
                 "read-driver 0000:06:10.4\n"
+                "is-open 0000:06:10.4\n"
                 "write-num-vfs 0000:06:00.0 0\n"
                 "write-num-vfs 0000:06:00.0 5\n"
                 "read-num-vfs 0000:06:00.0 = 5\n"
@@ -210,6 +211,20 @@ static void test_change_while_open(void)
         strcpy(fake_kernel_function(run.kernel, "0000:06:10.0")->open_by, "42 (qemu)");
         carry_out(&run);
         expect(&run, STATE_REFUSED, REASON_NUMVFS_DIFFERS, "0000:06:10.0 may be in use");
+        ASSERT_EQ(run.pf->num_vfs, 3);
+}
+
+/* Somebody unbinds it while it is open: its driver's link is gone, its lock is not free. */
+static void test_change_while_unbind_is_stuck(void)
+{
+        _cleanup_run_ Run run = {};
+        const Device *virtual_functions[3];
+
+        prepare_change(&run, virtual_functions, 5);
+        strcpy(fake_kernel_function(run.kernel, "0000:06:10.4")->open_by, "42 (qemu)");
+        carry_out(&run);
+        expect(&run, STATE_REFUSED, REASON_NUMVFS_DIFFERS, "0000:06:10.4 may be in use");
+        ASSERT_CONTAINS(run.report.text, "42 (qemu)");
         ASSERT_EQ(run.pf->num_vfs, 3);
 }
 
@@ -248,7 +263,7 @@ static void test_change_that_fails(void)
 
         /* the write of 5, after that of 0 */
         prepare_change(&run, virtual_functions, 5);
-        fake_kernel_inject(run.kernel, 11, FAKE_FAIL_BEFORE, -ENOMEM);
+        fake_kernel_inject(run.kernel, 12, FAKE_FAIL_BEFORE, -ENOMEM);
         carry_out(&run);
         expect(&run, STATE_FAILED, REASON_VFS_FEWER_THAN_ASKED, "no room for 5");
         ASSERT_EQ(run.pf->num_vfs, 3);
@@ -446,6 +461,7 @@ int main(void)
         test_change();
         test_change_to_none();
         test_change_while_open();
+        test_change_while_unbind_is_stuck();
         test_change_while_in_use();
         test_change_of_others();
         test_change_that_fails();

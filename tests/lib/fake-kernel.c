@@ -58,8 +58,8 @@ static const char *group_is_open(const FakeKernel *kernel, int64_t group)
         for (size_t i = 0; i < kernel->n_functions; i++) {
                 const FakeFunction *function = &kernel->functions[i];
 
-                if (function->group == group && driver_is_vfio(function->driver) &&
-                    function->open_by[0])
+                if (function->group == group && function->open_by[0] &&
+                    (!function->driver[0] || driver_is_vfio(function->driver)))
                         return function->open_by;
         }
         return NULL;

@@ -55,7 +55,8 @@ typedef struct FakeFunction {
         char attached_at_write[FAKE_NAME_MAX]; /* takes it just before the next override write */
         char in_use[FAKE_NAME_MAX];   /* what the guard says of it while on a host driver */
         InUse use;
-        char open_by[FAKE_NAME_MAX];  /* who has it open while on a vfio driver */
+        char open_by[FAKE_NAME_MAX];  /* who has it open while on a vfio driver, or on none: its
+                                       * unbind has not come back */
         char refused_by[FAKE_NAME_MAX]; /* this driver's probe fails with … */
         int refusal;                    /* … this errno */
         bool override_may_differ; /* no violation: an adopted function's override is put back */
