@@ -370,8 +370,28 @@ static int load_record(const Operations *operations, const Device *device, Devic
         return operations->perform(operations->userdata, &operation, NULL);
 }
 
-/* All that is known besides stays in the record. */
-static void save_stuck(const Operations *operations, const Device *device, const char *text)
+/* A worker holds its group's lock until it has written what came of it. */
+static bool is_done(const Operations *operations, const Device *device)
+{
+        Operation operation = { .type = OPERATION_TEST_LOCK, .number = device->group };
+
+        return device->group >= 0 &&
+                operations->perform(operations->userdata, &operation, NULL) >= 0;
+}
+
+/* The record was written since the plan was made. */
+static bool has_outcome(const Device *device, const DeviceRecord *record)
+{
+        const DeviceRecord none = {}, *before = device->record ?: &none;
+
+        return record && (record->state != before->state ||
+                                 record->bound_usec != before->bound_usec);
+}
+
+/* All that is known besides stays in the record. What a worker that was not killed writes just
+ * between our look and our writing is lost: it has the lock, and cannot be waited for. */
+static void save_stuck(const Operations *operations, const Device *device, const char *text,
+        bool killed)
 {
         DeviceRecord *previous = NULL, record = {};
         Operation operation = {
@@ -381,13 +401,16 @@ static void save_stuck(const Operations *operations, const Device *device, const
                 .record = &record,
         };
 
+        if (!killed && is_done(operations, device))
+                return;
         if (load_record(operations, device, &previous) >= 0 && previous)
                 record = *previous;
         record.state = STATE_STUCK;
         record.reason = REASON_WORKER_TIMEOUT;
         record.reason_text = (char *) text;
         /* the report says it in any case */
-        (void) operations->perform(operations->userdata, &operation, NULL);
+        if (killed || !has_outcome(device, previous))
+                (void) operations->perform(operations->userdata, &operation, NULL);
         device_record_free(previous);
 }
 
@@ -441,7 +464,7 @@ void job_give_up(Job *job, const Operations *operations, bool killed)
                 operation_name(job), device ? PCI_ADDRESS_TEXT(&device->address) : "its group",
                 seconds, find_culprit(job, member));
         if (device)
-                save_stuck(operations, device, job->report.text);
+                save_stuck(operations, device, job->report.text, killed);
         begin_intent(job, operations);
 }
 

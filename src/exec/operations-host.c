@@ -318,6 +318,13 @@ static int lock_group(const Host *host, int64_t group)
         return 0;
 }
 
+static int test_lock(const Host *host, int64_t group)
+{
+        _cleanup_close_ int fd = store_lock_group(host, group, false);
+
+        return fd < 0 ? fd : 0;
+}
+
 static int perform_on_group(const Host *host, const Operation *operation, bool use_name_service)
 {
         switch (operation->type) {
@@ -326,6 +333,8 @@ static int perform_on_group(const Host *host, const Operation *operation, bool u
         case OPERATION_UNLOCK_GROUP:
                 unlock_group();
                 return 0;
+        case OPERATION_TEST_LOCK:
+                return test_lock(host, operation->number);
         case OPERATION_SECURE_NODE:
                 return node_secure(host, operation->number);
         case OPERATION_FINISH_NODE:
@@ -442,6 +451,7 @@ static int perform(const Host *host, const Operation *operation, bool use_name_s
         switch (operation->type) {
         case OPERATION_LOCK_GROUP:
         case OPERATION_UNLOCK_GROUP:
+        case OPERATION_TEST_LOCK:
         case OPERATION_SECURE_NODE:
         case OPERATION_FINISH_NODE:
         case OPERATION_ANNOUNCE_NODE:

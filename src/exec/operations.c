@@ -4,6 +4,7 @@
 static const char *const operation_table[_OPERATION_MAX] = {
         [OPERATION_LOCK_GROUP] = "lock-group",
         [OPERATION_UNLOCK_GROUP] = "unlock-group",
+        [OPERATION_TEST_LOCK] = "test-lock",
         [OPERATION_LOAD_MODULE] = "load-module",
         [OPERATION_LOAD_HOST_DRIVERS] = "load-host-drivers",
         [OPERATION_READ_DRIVER] = "read-driver",

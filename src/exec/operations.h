@@ -11,6 +11,7 @@
 typedef enum OperationType {
         OPERATION_LOCK_GROUP,   /* number: group; waits; held until unlocked or the process ends */
         OPERATION_UNLOCK_GROUP, /* number: group */
+        OPERATION_TEST_LOCK,    /* number: group; does not wait; -EWOULDBLOCK: it is held */
         OPERATION_LOAD_MODULE,  /* text: module or driver name, "-" is "_"; -ENOENT: none */
         /* loads the modules that its modalias names; *ret_text: host drivers that could take it,
          * one a line, NULL: none */

@@ -318,6 +318,47 @@ static void test_next_task(void)
         tear_down(&pair);
 }
 
+/* At the end of a stage's time the worker was at its bind; what it has done since is not known. */
+static void give_up(State before, State now, bool is_locked, bool killed, State expected)
+{
+        Pair pair = {};
+        FakeFunction *gpu;
+        DeviceRecord record = { .state = before };
+        Device *device;
+
+        set_up(&pair);
+        gpu = fake_kernel_function(pair.stand.kernel, "0000:01:00.0");
+        device = &pair.stand.machine.snapshot->devices[1];
+        ASSERT_TRUE(pci_address_equal(&device->address, &gpu->address) && !device->record);
+        device->record = before == STATE_UNCLAIMED ? NULL : &record;
+        gpu->record.exists = now != STATE_UNCLAIMED;
+        gpu->record.state = now;
+        pair.stand.kernel->locked[14] = is_locked;
+        pair.job->has_operation = true;
+        pair.job->operation = (ProgressOperation){
+                .type = OPERATION_BIND,
+                .address = gpu->address,
+                .started_usec = now_monotonic(),
+        };
+        job_give_up(pair.job, &pair.stand.operations, killed);
+        ASSERT_EQ(pair.job->state, JOB_GIVEN_UP);
+        ASSERT_EQ(gpu->record.state, expected);
+        ASSERT_TRUE(pair.stand.kernel->has_intent[14]);
+        device->record = NULL;
+        tear_down(&pair);
+}
+
+static void test_give_up(void)
+{
+        give_up(STATE_UNCLAIMED, STATE_UNCLAIMED, true, false, STATE_STUCK);
+        give_up(STATE_FAILED, STATE_FAILED, true, false, STATE_STUCK);
+        give_up(STATE_BOUND, STATE_BOUND, true, true, STATE_STUCK);
+        /* it has written its record, and is about to let go of the lock; or has done so */
+        give_up(STATE_UNCLAIMED, STATE_BOUND, true, false, STATE_BOUND);
+        give_up(STATE_UNCLAIMED, STATE_BOUND, false, false, STATE_BOUND);
+        give_up(STATE_FAILED, STATE_FAILED, false, false, STATE_FAILED);
+}
+
 static void test_nobody_reads(void)
 {
         ProgressMessage message = { .type = PROGRESS_GROUP };
@@ -350,6 +391,7 @@ int main(void)
         test_operation_of_another_task();
         test_damaged_board();
         test_next_task();
+        test_give_up();
         test_nobody_reads();
         return 0;
 }

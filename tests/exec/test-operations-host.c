@@ -358,7 +358,9 @@ static void test_lock(void)
         set_up(&stand);
         ASSERT_OK(perform(&stand, OPERATION_LOCK_GROUP, NULL, NULL));
         ASSERT_EQ(store_lock_group(&stand.host, 14, false), -EWOULDBLOCK);
+        ASSERT_EQ(perform(&stand, OPERATION_TEST_LOCK, NULL, NULL), -EWOULDBLOCK);
         ASSERT_OK(perform(&stand, OPERATION_UNLOCK_GROUP, NULL, NULL));
+        ASSERT_OK(perform(&stand, OPERATION_TEST_LOCK, NULL, NULL));
         fd = store_lock_group(&stand.host, 14, false);
         ASSERT_TRUE(fd >= 0);
         close(fd);

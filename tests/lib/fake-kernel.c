@@ -316,6 +316,8 @@ static int perform(FakeKernel *kernel, const Operation *operation, char **ret)
                 ASSERT_TRUE(kernel->locked[group]);
                 kernel->locked[group] = false;
                 return 0;
+        case OPERATION_TEST_LOCK:
+                return kernel->locked[group] ? -EWOULDBLOCK : 0;
         case OPERATION_SECURE_NODE:
                 kernel->node_is_set[group] = false;
                 return 0;
@@ -344,8 +346,8 @@ static int perform(FakeKernel *kernel, const Operation *operation, char **ret)
 
 static void trace(FakeKernel *kernel, const Operation *operation, int r, const char *result)
 {
-        static const char *const without_address[] = { "lock-group", "unlock-group", "secure-node",
-                "finish-node", "announce-node", "begin-intent", "end-intent" };
+        static const char *const without_address[] = { "lock-group", "unlock-group", "test-lock",
+                "secure-node", "finish-node", "announce-node", "begin-intent", "end-intent" };
         const char *name = operation_type_to_string(operation->type);
         char address[PCI_ADDRESS_TEXT_MAX + 1] = "";
         size_t used = strlen(kernel->trace);
