@@ -32,8 +32,9 @@ static int show_help(void)
                "  udev              Handle the udev event in the environment\n"
                "  initramfs         Print what an initramfs has to hold, for what makes one\n"
                "  giveback          Give back what the initramfs took, for want of a root\n"
+               "  await-answers     Wait while somebody is asked for a passphrase, before that\n"
                "  record            Write the record of what this host needs\n\n"
-               "Options of boot, initramfs, giveback and record:\n"
+               "Options of boot, initramfs, giveback, await-answers and record:\n"
                "  --root=DIR        Work on a saved tree instead of this machine\n\n"
                "Options of boot:\n"
                "  --stage=STAGE     boot (default) or initrd\n"
@@ -90,6 +91,13 @@ static int run_giveback(const char *root)
 {
         log_open(IDENTIFIER, root ? LOG_TARGET_STDERR : LOG_TARGET_AUTO, STAGE_INITRD);
         return giveback_run(root) < 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* Succeeds in any case: giving back is what comes next. */
+static int run_await_answers(const char *root)
+{
+        log_open(IDENTIFIER, root ? LOG_TARGET_STDERR : LOG_TARGET_AUTO, STAGE_INITRD);
+        return giveback_await_answers(root) < 0 && root ? EXIT_FAILED : EXIT_DONE;
 }
 
 static int run_record(const char *root, const char *output)
@@ -176,6 +184,8 @@ static int run(const Arguments *arguments, const char *command)
                 return run_initramfs(&arguments->boot);
         if (streq(command, "giveback"))
                 return run_giveback(arguments->boot.root);
+        if (streq(command, "await-answers"))
+                return run_await_answers(arguments->boot.root);
         if (streq(command, "record"))
                 return run_record(arguments->boot.root, arguments->output);
         if (streq(command, "udev"))

@@ -5,12 +5,16 @@
 #include <string.h>
 
 #include "config/config-load.h"
+#include "host/questions.h"
 #include "host/scan.h"
 #include "host/store.h"
 #include "log/log.h"
 #include "stage/pass.h"
 
 #define GIVEBACK_TIMEOUT_USEC (60 * USEC_PER_SEC)
+
+/* As long as vfio-bindd-giveback.timer. */
+#define QUIET_USEC (60 * USEC_PER_SEC)
 
 /* PCI Code and ID Assignment Specification, base classes. A screen is wanted by whoever sits before
  * it now; everything that could carry a disk, a network or a keyboard goes back. */
@@ -133,5 +137,20 @@ int giveback_run(const char *root)
                 log_notice("Nothing was taken that has to be given back.");
         else
                 log_notice("%d functions were given back to the host.", r);
+        return r;
+}
+
+/* What cannot be waited for is not waited for: without its root the machine does not start. */
+int giveback_await_answers(const char *root)
+{
+        _cleanup_host_ Host host = { .root = -1 };
+        int r;
+
+        r = host_open(root, &host);
+        if (r >= 0)
+                r = questions_await(&host, QUIET_USEC);
+        if (r < 0)
+                log_warning("Whether somebody is asked for a passphrase cannot be seen, ignoring: "
+                            "%s", strerror(-r));
         return r;
 }

@@ -13,3 +13,7 @@
  * root NULL: this machine; else a saved tree. Takes a minute at most. Returns the number of
  * functions that went back, failures left out, or a negative errno. */
 int giveback_run(const char *root) _must_check_;
+
+/* What is to be waited for before that: somebody who is asked for a passphrase, and then a minute
+ * for the root's device to appear. Not where nobody was asked. */
+int giveback_await_answers(const char *root) _must_check_;

@@ -79,8 +79,8 @@ class Machine:
             (self.root / 'etc' / name).write_text(f'# {name}\n')
         (self.root / 'etc/vfio-bind.conf.d/masked.conf').symlink_to('/dev/null')
         (self.root / 'rules/10-vfio-bindd.rules').write_text('# rules\n')
-        for name in ('early.service', 'initrd.service', 'giveback.service', 'giveback.timer',
-                     'root-found.service'):
+        for name in ('early.service', 'initrd.service', 'giveback.service', 'giveback-wait.service',
+                     'giveback.timer', 'root-found.service'):
             (self.root / f'units/vfio-bindd-{name}').write_text('[Unit]\n')
         (self.root / 'modules/6.1/modules.alias').write_text(
             'alias pci:v*d* nvme\nalias vfio_pci:v000015B3d* mlx5_vfio_pci\n'
@@ -253,6 +253,7 @@ def check_mkinitcpio(machine: Machine) -> None:
         'var/lib/vfio-bindd/host-devices', 'units/vfio-bindd-initrd.service',
         'units/vfio-bindd-giveback.service', 'units/vfio-bindd-giveback.timer',
         'units/vfio-bindd-root-found.service', 'systemctl',
+        'units/vfio-bindd-giveback-wait.service',
         'units/sysinit.target.wants/vfio-bindd-initrd.service',
         'units/sysinit.target.wants/vfio-bindd-giveback.timer',
         'units/initrd-root-device.target.wants/vfio-bindd-root-found.service',

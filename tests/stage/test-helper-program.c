@@ -65,5 +65,7 @@ int main(int argc, char **argv)
         ASSERT_EQ(RUN("boot", "--root=/nonexistent/vfio-bindd"), 1);
         ASSERT_CONTAINS(output, "/nonexistent/vfio-bindd");
         ASSERT_EQ(RUN("boot", "--dry-run"), 0);
+        ASSERT_EQ(RUN("await-answers", "--root=/nonexistent/vfio-bindd"), 1);
+        ASSERT_EQ(RUN("await-answers", "--stage=initrd"), 2);
         return 0;
 }
