@@ -94,6 +94,7 @@ class Machine:
         for what, path in (('@PROGRAM_DIRECTORY@', self.programs), ('/dev/kmsg', self.log),
                            ('@RULES_DIRECTORY@', self.root / 'rules'),
                            ('@UNIT_DIRECTORY@', self.root / 'units'),
+                           ('/run/vfio-bindd', self.root / 'run'),
                            ('/var/lib/vfio-bindd', self.state), ('/lib/modules', self.root / 'modules')):
             text = text.replace(what, str(path))
         require(not re.search(r'@[A-Z_]+@', text), f'{name}: a name is not replaced')
@@ -276,6 +277,26 @@ def check_mkinitcpio(machine: Machine) -> None:
             'boot --stage=initrd\ngiveback\n' * len(SHELLS), 'mkinitcpio: what the hooks call')
 
 
+def check_dracut(machine: Machine) -> None:
+    """What dracut sources, with its getarg(): once, and not for a shell that somebody asked for."""
+    hooks = {name: machine.install(f'dracut/{name}.sh.in', machine.root / f'{name}.sh')
+             for name in ('giveback', 'emergency')}
+    machine.helper(f'echo "$*" >> {machine.root}/called')
+    for shell in SHELLS:
+        for arguments, names, expected in (('quiet', ['emergency', 'giveback'], 1),
+                                           ('quiet', ['giveback', 'emergency'], 1),
+                                           ('rd.break', ['emergency'], 0),
+                                           ('rd.break', ['emergency', 'giveback'], 1)):
+            (machine.root / 'called').write_text('')
+            shutil.rmtree(machine.root / 'run', ignore_errors=True)
+            result = machine.run(
+                *shell, '-c', f'getarg() {{ [ "$1" = {arguments} ] && echo 1; }}; ' +
+                '; '.join(f'. {hooks[name]}' for name in names))
+            called = (machine.root / 'called').read_text()
+            require(called == 'giveback\n' * expected and not result.stdout + result.stderr,
+                    f'dracut: {arguments} {names}: {called!r} {result.stdout}{result.stderr}')
+
+
 def check_rebuild(machine: Machine) -> None:
     """The generator that there is; Debian's update-initramfs before dracut, which it may call."""
     script = source / 'conf/initramfs/rebuild-initramfs'
@@ -305,7 +326,7 @@ def main() -> None:
         for check in (check_run_bounded, check_functions):
             with tempfile.TemporaryDirectory() as directory:
                 check(Machine(directory), shell)
-    for check in (check_mkinitcpio, check_rebuild):
+    for check in (check_mkinitcpio, check_dracut, check_rebuild):
         with tempfile.TemporaryDirectory() as directory:
             check(Machine(directory))
     sys.exit('\n'.join(problems) or 0)
