@@ -23,21 +23,28 @@ static void mark_skipped(Pass *pass)
                         pass->config->claims[i].is_skipped = true;
 }
 
+static void log_unusable(const char *which, int error)
+{
+        if (error < 0 && error != -ENOENT && error != -ENOMEM)
+                log_warning("The record of what the host needs (%s) cannot be used (%s). The "
+                            "daemon writes it anew.",
+                        which, error == -EBADMSG ? "it is damaged" : strerror(-error));
+}
+
 /* An early stage goes on without, as the planner sees fit: the record is no condition of a boot. */
 static int read_host_devices(Pass *pass)
 {
         int r = host_devices_read(&pass->host, &pass->host_devices);
 
-        if (r == -ENOENT)
+        log_unusable("/" HOST_DEVICES_FILE, r);
+        if (r < 0 && r != -ENOMEM) {
                 r = host_devices_read_handed_on(&pass->host, &pass->host_devices);
+                log_unusable("what the initramfs left", r);
+        }
         if (r == -ENOMEM)
                 return r;
         if (r == -ENOENT)
-                log_debug("There is no record of what the host needs yet.");
-        else if (r < 0)
-                log_warning("The record of what the host needs (/%s) cannot be used (%s). The "
-                            "daemon writes it anew.",
-                        HOST_DEVICES_FILE, r == -EBADMSG ? "it is damaged" : strerror(-r));
+                log_debug("There is no record of what the host needs.");
         if (r == 0 || pass->stage != STAGE_BOOT)
                 return 0;
         r = host_tables_await_storage(&pass->host);

@@ -152,6 +152,26 @@ static void test_handed_on(void)
         ASSERT_STREQ(after, before);
 }
 
+/* A file that a power cut has damaged does not hide the good one. */
+static void test_handed_on_beside_a_damaged_one(void)
+{
+        _cleanup_fake_sysfs_ FakeSysfs *machine = machine_new(DEVICES, ALL);
+        _cleanup_free_ char *good = NULL, *boot = NULL;
+
+        fake_sysfs_add(machine, "block nvme0n1 259:0 @0000:01:00.0/nvme/nvme0/nvme0n1\n"
+                "file proc/self/mountinfo 30 1 259:0 / /srv rw - xfs /dev/nvme0n1 rw");
+        record(machine, NULL, 0);
+        fake_sysfs_write(machine, "proc/self/mountinfo", "21 1 0:20 / /proc rw - proc proc rw\n");
+        good = fake_sysfs_read(machine, HOST_DEVICES_FILE);
+        fake_sysfs_write(machine, "run/vfio-bindd/host-devices", good);
+        fake_sysfs_write(machine, HOST_DEVICES_FILE, "vfio-bindd host-devices 1\n");
+
+        boot = dry_run(machine, STAGE_BOOT);
+        ASSERT_CONTAINS(boot, "/" HOST_DEVICES_FILE ") cannot be used (it is damaged)");
+        ASSERT_CONTAINS(boot, "the host needs 0000:01:00.0");
+        ASSERT_TRUE(!strstr(boot, "0000:01:00.0 (1b36:0010) would be bound"));
+}
+
 /* For an initramfs: what is known from before stays in it. */
 static void test_record_for_an_initramfs(void)
 {
@@ -242,6 +262,7 @@ int main(void)
         test_no_record_and_a_file_system_to_come();
         test_no_record_boot_vga();
         test_handed_on();
+        test_handed_on_beside_a_damaged_one();
         test_record_for_an_initramfs();
         test_record_of_nothing();
         test_giveback_chooses();
