@@ -124,10 +124,10 @@ def check_run_bounded(machine: Machine, shell: list[str]) -> None:
     manifest = machine.programs / 'initramfs'
     manifest.write_text('Digest=0\nTimeout=20\n')
 
-    def run(what: str, at_most: float, said: str) -> None:
+    def run(what: str, at_most: float, said: str, *arguments: str) -> None:
         machine.log.write_text('')
         begin = time.monotonic()
-        result = machine.run(*shell, program, 'boot', '--stage=initrd')
+        result = machine.run(*shell, program, *(arguments or ('boot', '--stage=initrd')))
         took = time.monotonic() - begin
         require(result.returncode == 0 and not result.stderr,
                 f'{name}: helper {what}: status {result.returncode}, {result.stderr!r}')
@@ -146,6 +146,8 @@ def check_run_bounded(machine: Machine, shell: list[str]) -> None:
     machine.helper('trap : TERM INT HUP USR1; sleep 61 & wait; wait')
     manifest.write_text('Digest=0\nTimeout=1\n')
     run('sleeps', 30, 'is not over after 1 s')
+    machine.helper('sleep 3')
+    run('sleeps too long for a boot', 30, '', 'giveback')
     manifest.write_text('Digest=0\nTimeout=20\n')
     helper.write_bytes(b'')
     helper.chmod(0o755)
