@@ -11,6 +11,7 @@
 #include "exec/worker.h"
 #include "util/array.h"
 #include "util/io.h"
+#include "util/process-name.h"
 
 #define DEFAULT_MAX_WORKERS 8
 /* For a worker to come to its first operation, on a machine that is busy with booting. */
@@ -37,7 +38,7 @@ struct Executor {
 
 void executor_setup_process(int argc, char **argv)
 {
-        worker_setup_process(argc, argv);
+        process_name_setup(argc, argv);
 }
 
 static int watch(const Executor *executor, int fd)

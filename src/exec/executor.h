@@ -35,7 +35,7 @@ typedef struct ExecutorOptions {
 } ExecutorOptions;
 
 /* Call once at the start of main, before threads, with main's argv: workers show up as
- * "@vfio-bindd-worker", which also tells systemd's shutdown not to wait for them. */
+ * "@vfio-bindd-worker", and systemd's shutdown does not wait for them (util/process-name.h). */
 void executor_setup_process(int argc, char **argv);
 
 int executor_new(const Operations *operations, const ExecutorOptions *options, Executor **ret)

@@ -4,9 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -14,33 +11,12 @@
 
 #include "exec/progress.h"
 #include "util/io.h"
+#include "util/process-name.h"
 
-/* systemd's shutdown leaves processes alone whose argv[0] begins with "@". */
 #define WORKER_NAME "@vfio-bindd-worker"
 
 /* waitid(2) on a pidfd: since Linux 5.4; glibc names it since 2.36. */
 #define WAIT_PIDFD ((idtype_t) 3)
-
-static char *arguments;
-static size_t arguments_size;
-
-void worker_setup_process(int argc, char **argv)
-{
-        if (argc < 1 || !argv[0])
-                return;
-        arguments = argv[0];
-        /* the kernel puts the arguments one behind the other */
-        arguments_size = (size_t) (argv[argc - 1] + strlen(argv[argc - 1]) + 1 - argv[0]);
-}
-
-static void rename_process(void)
-{
-        (void) prctl(PR_SET_NAME, WORKER_NAME);
-        if (!arguments)
-                return;
-        memset(arguments, 0, arguments_size);
-        (void) snprintf(arguments, arguments_size, "%s", WORKER_NAME);
-}
 
 static void reset_signals(void)
 {
@@ -355,7 +331,7 @@ static _Noreturn void worker_main(const Instructions *instructions, int socket,
         uint64_t number;
 
         (void) setsid();
-        rename_process();
+        process_name_set(WORKER_NAME);
         close_descriptors(operations, socket);
         redirect_standard_streams(operations);
         reset_signals();

@@ -32,9 +32,6 @@ typedef struct Worker {
         ProgressBoard *board;
 } Worker;
 
-/* See executor_setup_process(). */
-void worker_setup_process(int argc, char **argv);
-
 /* Forks; nothing is begun yet. Returns 0, or a negative errno with no process left behind. */
 int worker_start(const Operations *operations, WorkerFind find, const void *userdata,
         Offers *offers, Worker *ret) _must_check_;
