@@ -317,12 +317,14 @@ begin_capture() {
     udevadm settle
     objects > /tmp/before
     # Since systemd 256 a file gets what was written only in blocks.
-    stdbuf -oL busctl --json=short monitor "$NAME" > /tmp/signals 2> /tmp/monitor &
+    stdbuf -oL busctl --json=short monitor "$NAME" > /tmp/signals &
     monitor=$!
-    wait_for 10 grep -q Monitoring /tmp/monitor
+    # It does not say everywhere when it has begun: it sees somebody ask.
+    is_monitored() { property "$NVME_A" State > /dev/null && [ -s /tmp/signals ]; }
+    check "signals are monitored" wait_for 10 is_monitored
     watch-nodes /dev/vfio > /tmp/nodes &
     watch=$!
-    wait_for 10 grep -q ready /tmp/nodes
+    check "nodes are watched" wait_for 10 grep -q ready /tmp/nodes
 }
 end_capture() {
     udevadm settle
