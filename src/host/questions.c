@@ -95,7 +95,7 @@ static int await(const Host *host, int watch, uint64_t age, uint64_t quiet_usec)
 
 int questions_await(const Host *host, uint64_t quiet_usec)
 {
-        uint64_t age;
+        uint64_t age = 0;
 
         _cleanup_close_ int directory =
                 openat(host->root, DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
