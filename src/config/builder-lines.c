@@ -34,14 +34,14 @@ static int append_match(Builder *builder, Section *section, Key key, Match *matc
 }
 
 /* Keeps what can be read of a line with errors, where keeping it is the safe side: of Match=, to
- * reserve it, and of the absolute Exclude=. A claim's own Exclude= would free functions. */
+ * reserve it or to have pf=NAME mean it, and of the absolute Exclude=. A claim's own Exclude= would
+ * free functions. */
 static int keep_readable(Builder *builder, Section *section, Key key, const char *text,
         Location location)
 {
         Match *match;
 
-        if (!(key == KEY_MATCH && section->type == SECTION_CLAIM) &&
-            !(key == KEY_EXCLUDE && section->type == SECTION_DEFAULTS))
+        if (key != KEY_MATCH && !(key == KEY_EXCLUDE && section->type == SECTION_DEFAULTS))
                 return 0;
         if (builder->n_lines >= LINES_MAX)
                 return 0;

@@ -244,6 +244,9 @@ bool config_lookup_physical_function(const MatchContext *context, const char *na
                 } else if (answer == ANSWER_UNKNOWN && best == ANSWER_NO)
                         best = answer;
         }
+        /* What could not be read of it may have meant this one. */
+        if (function->has_error && best != ANSWER_YES)
+                best = ANSWER_UNKNOWN;
         *ret = best;
         return true;
 }

@@ -114,7 +114,8 @@ unsigned config_needed_facts(const Config *config);
  * Returns 0, -ENOMEM. */
 int config_update_digest(Config *config) _must_check_;
 
-/* Lookup for MatchContext: userdata is the Config. Lines of a section with an error count too; a
- * function that does not pass a line's guard is not selected by it. */
+/* Lookup for MatchContext: userdata is the Config. Lines of a section with an error count too, and
+ * what they do not select is unknown; a function that does not pass a line's guard is not selected
+ * by it. */
 bool config_lookup_physical_function(const MatchContext *context, const char *name,
         const Device *device, Answer *ret);

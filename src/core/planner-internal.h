@@ -105,6 +105,8 @@ bool planner_covers_virtual_functions(const Planning *planning, const Device *pf
 bool planner_switched_autoprobe_off(const Device *pf);
 /* The [PhysicalFunction] section that selects this PF; NULL: none. */
 const PhysicalFunction *planner_find_section(const Planning *planning, const Device *pf);
+/* A [PhysicalFunction] section that has an error may select it: what that says is not known. */
+bool planner_may_have_bad_section(const Planning *planning, const Device *pf);
 
 /* planner-claims.c: what came of each claim, from the groups. */
 int planner_summarize_claims(const Planning *planning) _must_check_;

@@ -128,12 +128,38 @@ static const Term *find_unknown(const Planning *planning, const Match *line, con
         return NULL;
 }
 
+/* The section that pf=NAME goes by and that has errors; NULL: none. */
+static const PhysicalFunction *find_bad_section(const Planning *planning, const Term *term)
+{
+        const PhysicalFunction *section;
+
+        if (!term || term->type != TERM_PF || term->pf.naming != PF_BY_NAME)
+                return NULL;
+        section = config_find_physical_function(planning->config, term->value);
+        return section && section->has_error ? section : NULL;
+}
+
+static int refuse_bad_section(Refusal *refusal, MemberPlan *member, const char *whose,
+        const PhysicalFunction *section)
+{
+        _cleanup_free_ char *location = NULL;
+        int r;
+
+        r = planner_format_location(&section->location, &location);
+        if (r < 0)
+                return r;
+        return REFUSE(refusal, member, STATE_PENDING, REASON_DEFERRED_TO_NEXT_STAGE,
+                "whether %s is told by [PhysicalFunction %s], which has errors%s. Correct it and "
+                "reload.", whose, section->name, location);
+}
+
 /* After the last stage nothing becomes known by waiting: another way to name it is the remedy. */
 static int refuse_deferred(Refusal *refusal, MemberPlan *member, const Selection *selection)
 {
         const Match *line = selection->exclude ?: selection->match;
         const Term *term = find_unknown(refusal->planning, line, member->device);
         const char *name = term ? term_type_to_string(term->type) : "what it names";
+        const PhysicalFunction *bad = find_bad_section(refusal->planning, term);
         _cleanup_free_ char *location = NULL, *whose = NULL;
         int r;
 
@@ -146,6 +172,8 @@ static int refuse_deferred(Refusal *refusal, MemberPlan *member, const Selection
                                                  PCI_ADDRESS_TEXT(&member->device->address));
         if (r < 0)
                 return r;
+        if (bad)
+                return refuse_bad_section(refusal, member, whose, bad);
         if (refusal->planning->request->stage != STAGE_RUNTIME)
                 return REFUSE(refusal, member, STATE_PENDING, REASON_DEFERRED_TO_NEXT_STAGE,
                         "whether %s is told by %s%s, which is not known at this stage yet%s", whose,

@@ -93,6 +93,23 @@ bool planner_covers_virtual_functions(const Planning *planning, const Device *pf
         return notes->covered;
 }
 
+bool planner_may_have_bad_section(const Planning *planning, const Device *pf)
+{
+        const Config *config = planning->config;
+        MatchContext context = planner_match_context(planning);
+
+        for (size_t i = 0; i < config->n_physical_functions; i++) {
+                const PhysicalFunction *section = &config->physical_functions[i];
+                Answer answer = ANSWER_NO;
+
+                if (section->has_error &&
+                    config_lookup_physical_function(&context, section->name, pf, &answer) &&
+                    answer != ANSWER_NO)
+                        return true;
+        }
+        return false;
+}
+
 /* Claims that are out for now, and files that could not be read, may mean its VFs too. */
 static bool may_be_covered(const Planning *planning, const Device *pf)
 {
@@ -105,10 +122,7 @@ static bool may_be_covered(const Planning *planning, const Device *pf)
                 if (config->claims[i].enabled && !claim_takes_part(&config->claims[i]) &&
                     claim_covers(&context, &config->claims[i], pf))
                         return true;
-        for (size_t i = 0; i < config->n_physical_functions; i++)
-                if (config->physical_functions[i].has_error)
-                        return true;
-        return false;
+        return planner_may_have_bad_section(planning, pf);
 }
 
 /* The section after number *index that selects this PF. */

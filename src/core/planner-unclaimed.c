@@ -150,7 +150,7 @@ static bool was_probed_in_vain(const Planning *planning, const Device *device)
 }
 
 /* Functions of a PF whose autoprobe we switched off get no driver by themselves. While there is
- * configuration that cannot be read, it may be that which claims them. */
+ * configuration that cannot be read, it may be that which claims them, or says HostVFs=leave. */
 static bool wants_host_driver(const Planning *planning, const MemberPlan *member)
 {
         const Device *device = member->device;
@@ -161,7 +161,7 @@ static bool wants_host_driver(const Planning *planning, const MemberPlan *member
                 return false;
         pf = snapshot_find(planning->snapshot, &device->physical_function);
         if (!pf || pf->sriov_autoprobe != 0 || driver_is_vfio(pf->driver) ||
-            planning->config->incomplete)
+            planning->config->incomplete || planner_may_have_bad_section(planning, pf))
                 return false;
         if (!planner_switched_autoprobe_off(pf) && !planner_covers_virtual_functions(planning, pf))
                 return false;

@@ -497,7 +497,8 @@ static void test_lookup(void)
                                    "[PhysicalFunction nic1]\nMatch=07:00.0\n"
                                    "[PhysicalFunction nic3]\nMatch=06:00.0 expect=8086:10c9\n"
                                    "[PhysicalFunction nic4]\n"
-                                   "Match=06:00.0 expect-serial=0123456789abcdef\n";
+                                   "Match=06:00.0 expect-serial=0123456789abcdef\n"
+                                   "[PhysicalFunction nic5]\nMatch=06:00.0 serial=zz\n";
         _cleanup_config_ Config *config = load(text, strlen(text));
         _cleanup_snapshot_ Snapshot *snapshot = NULL;
         MatchContext context = {.userdata = config, .lookup = config_lookup_physical_function};
@@ -519,9 +520,13 @@ static void test_lookup(void)
         ASSERT_EQ(answer, ANSWER_YES);
         ASSERT_TRUE(config_lookup_physical_function(&context, "nic4", device, &answer));
         ASSERT_EQ(answer, ANSWER_UNKNOWN);
+        ASSERT_TRUE(config_lookup_physical_function(&context, "nic5", device, &answer));
+        ASSERT_EQ(answer, ANSWER_YES); /* what can be read of its line */
         device->address.bus = 9; /* its second line cannot tell yet */
         ASSERT_TRUE(config_lookup_physical_function(&context, "nic0", device, &answer));
         ASSERT_EQ(answer, ANSWER_UNKNOWN);
+        ASSERT_TRUE(config_lookup_physical_function(&context, "nic5", device, &answer));
+        ASSERT_EQ(answer, ANSWER_UNKNOWN); /* another one may have been meant */
         ASSERT_TRUE(!config_lookup_physical_function(&context, "nic2", device, &answer));
 
         ASSERT_EQ(config_needed_facts(config),
