@@ -78,14 +78,16 @@ static bool same_module(const char *a, const char *b)
         return *a == *b;
 }
 
-static Answer evaluate_host_driver(const char *module, const Device *device)
+static Answer evaluate_host_driver(const char *module, const MatchContext *context,
+        const Device *device)
 {
         if (!device->host_drivers.known)
                 return ANSWER_UNKNOWN;
         for (char **item = device->host_drivers.list; item && *item; item++)
                 if (same_module(*item, module))
                         return ANSWER_YES;
-        return ANSWER_NO;
+        /* An image lists the aliases of those modules only that it has. */
+        return context->stage == STAGE_INITRD ? ANSWER_UNKNOWN : ANSWER_NO;
 }
 
 static Answer evaluate_pf_name(const char *name, const MatchContext *context, const Device *pf)
@@ -165,7 +167,7 @@ Answer term_evaluate(const Term *term, const MatchContext *context, const Device
         case TERM_NAME:
                 return evaluate_name(term->name, device);
         case TERM_HOST_DRIVER:
-                return evaluate_host_driver(term->value, device);
+                return evaluate_host_driver(term->value, context, device);
         case TERM_PF:
                 return evaluate_pf(term, context, device);
         case TERM_VF:
