@@ -222,13 +222,27 @@ static bool stays_ours(const GroupPlan *group)
         return false;
 }
 
+/* Is anything of ours to stay, because of a claim with an error, say? Then the group stays whole. */
+static bool is_wanted_in_part(const GroupPlan *group)
+{
+        for (size_t i = 0; i < group->n_members; i++) {
+                const MemberPlan *member = &group->members[i];
+
+                if (member->role != ROLE_BRIDGE && is_ours(member->device) &&
+                    member->reason != REASON_CLAIM_REMOVED)
+                        return true;
+        }
+        return false;
+}
+
 /* What no claim wants any more goes back when that is asked for. What was only held goes back by
  * itself once there is nothing left in its group that it could harm. */
 static int give_back(const Planning *planning, GroupPlan *group)
 {
-        MemberPlan *kept = planning->request->prune ? find_kept(planning, group) : NULL;
+        bool prunes = planning->request->prune && !is_wanted_in_part(group);
+        MemberPlan *kept = prunes ? find_kept(planning, group) : NULL;
 
-        for (size_t i = 0; i < group->n_members && planning->request->prune && !kept; i++)
+        for (size_t i = 0; i < group->n_members && prunes && !kept; i++)
                 if (group->members[i].reason == REASON_CLAIM_REMOVED)
                         plan_release(&group->members[i]);
         for (size_t i = 0; i < group->n_members && !stays_ours(group); i++) {
