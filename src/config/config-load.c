@@ -68,6 +68,7 @@ int config_load(int root_fd, const ConfigLoadOptions *options, Config **ret)
         _cleanup_config_ Config *config = NULL;
         _cleanup_builder_ Builder builder = {};
         _cleanup_string_list_ char **paths = NULL;
+        char problem[FILE_PROBLEM_MAX];
 
         if (!options)
                 options = &usual;
@@ -81,16 +82,16 @@ int config_load(int root_fd, const ConfigLoadOptions *options, Config **ret)
         if (r < 0)
                 return r;
 
-        int listed = config_files_list(root_fd, options, &paths);
-        if (listed < 0 && listed != -E2BIG)
+        int listed = config_files_list(root_fd, options, &paths, problem);
+        if (listed < 0 && listed != -EINVAL)
                 return listed;
         for (char **path = paths; path && *path; path++) {
                 r = load_file(&builder, root_fd, *path, options);
                 if (r < 0)
                         return r;
         }
-        if (listed == -E2BIG)
-                builder_add_unreadable(&builder, NULL, "there are too many drop-in files");
+        if (listed == -EINVAL)
+                builder_add_unreadable(&builder, NULL, problem);
 
         r = warn_masked(config, paths, options);
         if (r == 0)

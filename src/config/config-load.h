@@ -7,7 +7,8 @@
  * closed:
  *  - a claim with an error has has_error set and at least one error diagnostic whose section is
  *    "Claim NAME"; its readable Match= lines stay in `matches`, so that they are reserved;
- *  - a file that cannot be read or is refused could have said anything: every claim is out;
+ *  - a file that cannot be read or is refused, or a directory that cannot be listed, could have
+ *    said anything: every claim is out;
  *  - an error in [Defaults] takes out the claims that use the key, and all claims if no key can
  *    be read. */
 
@@ -27,8 +28,7 @@ typedef struct ConfigLoadOptions {
 
 /* Main file and drop-ins below the directory root_fd; links are followed within it. options may
  * be NULL: check owners, replace nothing. No file at all is an empty configuration.
- * Returns 0; -EINVAL: replace_path is no path of a configuration file; -ENOMEM; or the errno of
- * a drop-in directory that is there and cannot be read. */
+ * Returns 0; -EINVAL: replace_path is no path of a configuration file; -ENOMEM. */
 int config_load(int root_fd, const ConfigLoadOptions *options, Config **ret) _must_check_;
 
 /* One text as if it were the main file, alone. Returns 0, -ENOMEM. */

@@ -174,18 +174,42 @@ static int add_replaced(const char *path, DropInList *list)
         return 0;
 }
 
-static int list_drop_ins(int root_fd, const ConfigLoadOptions *options, char ***paths)
+static int complain(char problem[static FILE_PROBLEM_MAX], const char *text)
 {
-        _cleanup_(drop_in_list_done) DropInList list = {};
-        unsigned maximum = options->maximum_drop_ins ?: MAXIMUM_DROP_INS, n = 0;
+        (void) snprintf(problem, FILE_PROBLEM_MAX, "%s", text);
+        return -EINVAL;
+}
+
+/* Returns 0; -EINVAL with `problem` filled if not all of them could be listed; -ENOMEM. */
+static int list_directories(int root_fd, const ConfigLoadOptions *options, DropInList *list,
+        char problem[static FILE_PROBLEM_MAX])
+{
+        int result = 0;
 
         for (size_t rank = 0; rank < ELEMENTSOF(drop_in_directories); rank++) {
                 if (is_left_out(drop_in_directories[rank], options))
                         continue;
-                int r = list_directory(root_fd, rank, &list);
-                if (r < 0)
+                int r = list_directory(root_fd, rank, list);
+                if (r == -ENOMEM)
                         return r;
+                if (r == 0 || result < 0)
+                        continue;
+                (void) snprintf(problem, FILE_PROBLEM_MAX, "%s cannot be listed: %s",
+                        drop_in_directories[rank], strerror(-r));
+                result = -EINVAL;
         }
+        return result;
+}
+
+static int list_drop_ins(int root_fd, const ConfigLoadOptions *options, char ***paths,
+        char problem[static FILE_PROBLEM_MAX])
+{
+        _cleanup_(drop_in_list_done) DropInList list = {};
+        unsigned maximum = options->maximum_drop_ins ?: MAXIMUM_DROP_INS, n = 0;
+
+        int listed = list_directories(root_fd, options, &list, problem);
+        if (listed == -ENOMEM)
+                return listed;
         int r = add_replaced(options->replace_path, &list);
         if (r < 0)
                 return r;
@@ -196,15 +220,16 @@ static int list_drop_ins(int root_fd, const ConfigLoadOptions *options, char ***
                 if (i > 0 && streq(list.items[i].name, list.items[i - 1].name))
                         continue;
                 if (n++ >= maximum)
-                        return -E2BIG;
+                        return complain(problem, "there are too many drop-in files");
                 r = string_list_append(paths, list.items[i].path);
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return listed;
 }
 
-int config_files_list(int root_fd, const ConfigLoadOptions *options, char ***ret)
+int config_files_list(int root_fd, const ConfigLoadOptions *options, char ***ret,
+        char problem[static FILE_PROBLEM_MAX])
 {
         _cleanup_string_list_ char **paths = NULL;
 
@@ -221,8 +246,8 @@ int config_files_list(int root_fd, const ConfigLoadOptions *options, char ***ret
                 break;
         }
 
-        int r = list_drop_ins(root_fd, options, &paths);
-        if (r < 0 && r != -E2BIG)
+        int r = list_drop_ins(root_fd, options, &paths, problem);
+        if (r < 0 && r != -EINVAL)
                 return r;
         *ret = TAKE_POINTER(paths);
         return r;
@@ -247,12 +272,6 @@ static int complain_errno(char problem[static FILE_PROBLEM_MAX], int error)
         if (error == -ENOMEM)
                 return error;
         (void) snprintf(problem, FILE_PROBLEM_MAX, "cannot be read: %s", strerror(-error));
-        return -EINVAL;
-}
-
-static int complain(char problem[static FILE_PROBLEM_MAX], const char *text)
-{
-        (void) snprintf(problem, FILE_PROBLEM_MAX, "%s", text);
         return -EINVAL;
 }
 

@@ -7,14 +7,15 @@
  * The main file is the first that is there; a drop-in is masked by one of the same name in a
  * later directory. */
 
-/* Absolute paths below the root. Returns 0, -E2BIG if there are more drop-ins than allowed (the
- * list holds as many as are), -ENOMEM, or the errno of a directory. */
-int config_files_list(int root_fd, const ConfigLoadOptions *options, char ***ret) _must_check_;
+#define FILE_PROBLEM_MAX 160
+
+/* Absolute paths below the root. Returns 0; -EINVAL with `problem` filled if these are not all,
+ * because a directory cannot be listed or there are more drop-ins than allowed; -ENOMEM. */
+int config_files_list(int root_fd, const ConfigLoadOptions *options, char ***ret,
+        char problem[static FILE_PROBLEM_MAX]) _must_check_;
 
 /* Whether a file of that path could be a part of the configuration. */
 bool config_path_is_candidate(const char *path);
-
-#define FILE_PROBLEM_MAX 160
 
 /* Reads one of them; a link to /dev/null reads as empty. Returns 0; -EINVAL with `problem` filled
  * ("cannot be read: Permission denied"); -ENOMEM. */

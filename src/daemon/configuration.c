@@ -33,6 +33,7 @@ static int load_nothing(int error, Config **ret)
         r = config_new(&config);
         if (r < 0)
                 return r;
+        config->incomplete = true;
         diagnostic_error(&config->diagnostics, (Location){ .file = "/etc/vfio-bind.conf" }, NULL,
                 "The configuration cannot be read: %s.", strerror(-error));
         *ret = TAKE_POINTER(config);
