@@ -222,7 +222,7 @@ static bool stays_ours(const GroupPlan *group)
         return false;
 }
 
-/* Is anything of ours to stay, because of a claim with an error, say? Then the group stays whole. */
+/* Is anything of ours to stay, because its claim has an error, say? Then the group stays whole. */
 static bool is_wanted_in_part(const GroupPlan *group)
 {
         for (size_t i = 0; i < group->n_members; i++) {
@@ -235,11 +235,13 @@ static bool is_wanted_in_part(const GroupPlan *group)
         return false;
 }
 
-/* What no claim wants any more goes back when that is asked for. What was only held goes back by
- * itself once there is nothing left in its group that it could harm. */
+/* What no claim wants any more goes back when that is asked for, unless what cannot be read may be
+ * its claim. What was only held goes back by itself once there is nothing left in its group that it
+ * could harm. */
 static int give_back(const Planning *planning, GroupPlan *group)
 {
-        bool prunes = planning->request->prune && !is_wanted_in_part(group);
+        bool prunes = planning->request->prune && !planning->config->incomplete &&
+                      !is_wanted_in_part(group);
         MemberPlan *kept = prunes ? find_kept(planning, group) : NULL;
 
         for (size_t i = 0; i < group->n_members && prunes && !kept; i++)

@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include "daemon/fixture.h"
+#include "daemon/manager-internal.h"
 
 #define DISK  "0000:02:00.0"
 #define OTHER "0000:03:00.0"
@@ -449,6 +450,34 @@ static void test_prune(void)
         fixture_done(&fixture);
 }
 
+/* What cannot be read may be the claim that something was bound for. */
+static void test_prune_of_what_cannot_be_read(void)
+{
+        Fixture fixture;
+        Answered answered;
+        ApplyRequest prune = APPLY_REQUEST_ALL;
+        SharedConfig *config;
+
+        prune.prune = true;
+        start(&fixture, CONFIG);
+        run_request(&fixture, APPLY_REQUEST_ALL, NULL, &answered);
+        fixture_stop(&fixture);
+        machine_configure(&fixture.machine, "");
+        fake_sysfs_write(fixture.machine.tree, "etc/vfio-bind.conf.d", "no directory");
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_TRUE(manager_view(fixture.manager)->config->incomplete);
+        run_request(&fixture, prune, NULL, &answered);
+        ASSERT_DRIVER(&fixture, DISK, "vfio-pci");
+        ASSERT_DEVICE(&fixture, DISK, "bound", "claim-removed");
+
+        ASSERT_OK(configuration_read(&fixture.machine.host, "/nonexistent",
+                &(KernelCommandLine){}, NULL, &config));
+        ASSERT_TRUE(config->config->incomplete);
+        shared_config_unref(config);
+        fixture_done(&fixture);
+}
+
 static void test_switched_off_is_answered(void)
 {
         Fixture fixture;
@@ -517,6 +546,7 @@ int main(void)
         test_auto_by_hand();
         test_driver_by_hand_must_be_vfio();
         test_prune();
+        test_prune_of_what_cannot_be_read();
         test_switched_off_is_answered();
         test_dry_run();
         return EXIT_SUCCESS;
