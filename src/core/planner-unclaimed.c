@@ -181,6 +181,23 @@ static bool is_half_given(const Device *device)
                record->manual == MANUAL_NONE && !driver_is_vfio(device->driver);
 }
 
+static void give_to_host(const Planning *planning, MemberPlan *member)
+{
+        const Device *device = member->device;
+
+        if (is_half_given(device)) {
+                member->action = ACTION_PROBE_HOST;
+        } else if (wants_host_driver(planning, member)) {
+                if (!was_probed_in_vain(planning, device)) {
+                        member->action = ACTION_PROBE_HOST;
+                        return;
+                }
+                member->state = device->record->state;
+                if (member->reason == REASON_NONE)
+                        member->reason = device->record->reason;
+        }
+}
+
 static void decide_member(const Planning *planning, MemberPlan *member)
 {
         const Device *device = member->device;
@@ -196,19 +213,11 @@ static void decide_member(const Planning *planning, MemberPlan *member)
                         member->reason = REASON_EXCLUDED;
         } else if (is_excluded) {
                 member->reason = REASON_EXCLUDED;
+                give_to_host(planning, member);
         } else if (device_recorded_manual(device) == MANUAL_RELEASED) {
                 member->state = STATE_RELEASED;
-        } else if (member->role == ROLE_NONE && member->reason == REASON_NONE &&
-                   is_half_given(device)) {
-                member->action = ACTION_PROBE_HOST;
-        } else if (member->role == ROLE_NONE && member->reason == REASON_NONE &&
-                   wants_host_driver(planning, member)) {
-                if (was_probed_in_vain(planning, device)) {
-                        member->state = device->record->state;
-                        member->reason = device->record->reason;
-                } else {
-                        member->action = ACTION_PROBE_HOST;
-                }
+        } else if (member->role == ROLE_NONE && member->reason == REASON_NONE) {
+                give_to_host(planning, member);
         }
 }
 
