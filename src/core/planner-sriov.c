@@ -49,6 +49,22 @@ static bool line_tells_virtual_functions_apart(const Match *match)
         return match_has_term(match, TERM_VF) || match_has_term(match, TERM_ADDRESS);
 }
 
+/* Is the line guarded by another identity than that of the VFs? Their subsystem need not be the
+ * PF's, and old kernels do not tell their device ID. */
+static bool line_expects_others(const Match *match, const Device *vf)
+{
+        for (size_t i = 0; i < match->n_terms; i++) {
+                const Term *term = &match->terms[i];
+
+                if (term->type != TERM_EXPECT)
+                        continue;
+                if (term->expect.vendor != vf->vendor ||
+                    (vf->device != 0 && term->expect.device != vf->device))
+                        return true;
+        }
+        return false;
+}
+
 static bool line_covers(const MatchContext *context, const Match *match, const Device *pf)
 {
         unsigned n = line_tells_virtual_functions_apart(match) ? pf->sriov_total_vfs : 1;
@@ -56,7 +72,8 @@ static bool line_covers(const MatchContext *context, const Match *match, const D
         for (unsigned i = 0; i < n; i++) {
                 Device vf = virtual_function_to_come(pf, i);
 
-                if (match_evaluate(match, context, &vf) == ANSWER_YES)
+                if (match_evaluate(match, context, &vf) == ANSWER_YES &&
+                    !line_expects_others(match, &vf))
                         return true;
         }
         return false;
