@@ -120,7 +120,9 @@ static Answer line_answer(const Planning *planning, const Match *match,
         return best;
 }
 
-static const Device *find_bridge(const Planning *planning, const Claim *claim)
+/* A bridge that the claim means: one that passes the line's guard, too. */
+static const Device *find_bridge(const Planning *planning, const Claim *claim,
+        const Match **ret_line)
 {
         MatchContext context = planner_match_context(planning);
 
@@ -128,24 +130,13 @@ static const Device *find_bridge(const Planning *planning, const Claim *claim)
                 const Device *device = &planning->snapshot->devices[i];
 
                 for (size_t j = 0; device->is_bridge && j < claim->n_matches; j++)
-                        if (match_evaluate(claim->matches[j], &context, device) == ANSWER_YES)
+                        if (match_evaluate(claim->matches[j], &context, device) == ANSWER_YES &&
+                            match_guard(claim->matches[j], device) != GUARD_MISMATCH) {
+                                *ret_line = claim->matches[j];
                                 return device;
+                        }
         }
         return NULL;
-}
-
-/* Something is there, but the claim cannot have it. */
-static int describe_unusable(const Planning *planning, ClaimPlan *claim, const char *location)
-{
-        const Device *bridge = find_bridge(planning, claim->claim);
-
-        if (bridge)
-                return format_string(&claim->text,
-                        "%s is a bridge, and bridges stay with the host. Name the functions behind "
-                        "it%s.", PCI_ADDRESS_TEXT(&bridge->address), location);
-        return format_string(&claim->text,
-                "nothing in this machine matches %s%s", claim->claim->n_matches > 0
-                                ? claim->claim->matches[0]->text : "it", location);
 }
 
 typedef struct Lines {
@@ -172,9 +163,12 @@ static int describe_absent(const Planning *planning, ClaimPlan *claim, const Lin
 {
         const Claim *section = claim->claim;
         const Match *line = lines->ambiguous ?: lines->moved;
+        const Device *bridge = NULL;
         _cleanup_free_ char *location = NULL;
         int r;
 
+        if (!lines->ambiguous && !lines->any)
+                bridge = find_bridge(planning, section, &line);
         if (!line && section->n_matches > 0)
                 line = section->matches[0];
         r = planner_format_location(line ? &line->location : &section->location, &location);
@@ -190,9 +184,14 @@ static int describe_absent(const Planning *planning, ClaimPlan *claim, const Lin
         if (lines->any)
                 return format_string(&claim->text, "its own Exclude= takes out all that it "
                         "matches%s", location);
+        if (bridge)
+                return format_string(&claim->text,
+                        "%s is a bridge, and bridges stay with the host. Name the functions behind "
+                        "it%s.", PCI_ADDRESS_TEXT(&bridge->address), location);
         if (lines->moved)
                 return describe_moved(planning, claim, lines->moved, location);
-        return describe_unusable(planning, claim, location);
+        return format_string(&claim->text, "nothing in this machine matches %s%s",
+                line ? line->text : "it", location);
 }
 
 /* A function that the claim selects and somebody else has a say in; NULL: none. */
