@@ -413,6 +413,9 @@ static int check_companion(Refusal *refusal, MemberPlan *member)
 
         if (member->role != ROLE_COMPANION && member->role != ROLE_EXCLUDED)
                 return 0;
+        /* stays as it is, whether that was asked for or not */
+        if (!(member->role == ROLE_EXCLUDED && member->claim) && planner_is_ignorable(device))
+                return 0;
 
         r = member_location(selected, &location);
         if (r < 0)
@@ -424,8 +427,6 @@ static int check_companion(Refusal *refusal, MemberPlan *member)
                         "The group moves whole or not at all: remove the Exclude= or the claim%s.",
                         PCI_ADDRESS_TEXT(&device->address), refusal->group->number,
                         PCI_ADDRESS_TEXT(&selected->device->address), location);
-        if (planner_is_ignorable(device))
-                return 0;
         if (planner_is_platform(device))
                 return REFUSE(refusal, member, STATE_REFUSED, REASON_COMPANION_IS_PLATFORM,
                         "%s (class %04x, driver %s) shares group %" PRIi64 " and is part of the "
