@@ -16,7 +16,28 @@ static bool is_needed_by_host(const Device *device)
 typedef struct Past {
         char *driver;
         DeviceRecord *record;
+        bool knows_vendor_name, knows_device_name, knows_interfaces;
 } Past;
+
+/* Names come with udev, which has not run then. */
+static void forget(Device *device, Past *ret)
+{
+        *ret = (Past){ device->driver, device->record, device->vendor_name.known,
+                       device->device_name.known, device->interfaces.known };
+        device->record = NULL;
+        if (!is_needed_by_host(device))
+                device->driver = NULL;
+        device->vendor_name.known = device->device_name.known = device->interfaces.known = false;
+}
+
+static void remember(Device *device, const Past *past)
+{
+        device->driver = past->driver;
+        device->record = past->record;
+        device->vendor_name.known = past->knows_vendor_name;
+        device->device_name.known = past->knows_device_name;
+        device->interfaces.known = past->knows_interfaces;
+}
 
 int planner_plan_next_boot(Snapshot *snapshot, const Config *config, bool prune, Plan **ret)
 {
@@ -26,18 +47,10 @@ int planner_plan_next_boot(Snapshot *snapshot, const Config *config, bool prune,
 
         if (!past)
                 return -ENOMEM;
-        for (size_t i = 0; i < snapshot->n_devices; i++) {
-                Device *device = &snapshot->devices[i];
-
-                past[i] = (Past){ device->driver, device->record };
-                device->record = NULL;
-                if (!is_needed_by_host(device))
-                        device->driver = NULL;
-        }
+        for (size_t i = 0; i < snapshot->n_devices; i++)
+                forget(&snapshot->devices[i], &past[i]);
         r = planner_plan(snapshot, config, &request, ret);
-        for (size_t i = 0; i < snapshot->n_devices; i++) {
-                snapshot->devices[i].driver = past[i].driver;
-                snapshot->devices[i].record = past[i].record;
-        }
+        for (size_t i = 0; i < snapshot->n_devices; i++)
+                remember(&snapshot->devices[i], &past[i]);
         return r;
 }

@@ -41,7 +41,11 @@ int main(int argc, char **argv)
 
         ASSERT_OK(config_load_text("vfio-bind.conf", config_text, strlen(config_text), &config));
         text_machine_parse(machine_text, config, &machine);
-        ASSERT_OK(planner_plan(machine.snapshot, config, &machine.request, &plan));
+        if (machine.next_boot)
+                ASSERT_OK(planner_plan_next_boot(machine.snapshot, config, machine.request.prune,
+                        &plan));
+        else
+                ASSERT_OK(planner_plan(machine.snapshot, config, &machine.request, &plan));
         ASSERT_OK(plan_format(plan, &result));
 
         if (getenv("UPDATE_GOLDEN")) {

@@ -167,6 +167,8 @@ static void set_request(TextMachine *machine, const char *key, const char *value
                 request->stage = (Stage) stage_from_string(value);
         } else if (streq(key, "may-unbind")) {
                 request->may_unbind = true;
+        } else if (streq(key, "next-boot")) {
+                machine->next_boot = true;
         } else if (streq(key, "prune")) {
                 request->prune = true;
         } else if (streq(key, "awaits-drivers")) {

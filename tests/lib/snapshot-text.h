@@ -20,11 +20,12 @@
  *   host-devices                    there is a record of what the host needs
  *   host-device PATH KIND id=h:h [subsystem=h:h] [serial=HEX16] what WHAT…   and this is in it
  *   request [stage=S] [may-unbind] [prune] [hotplugged=ADDRESS]… [only-claim=NAME]
- *           [only-function=ADDRESS] [bind=ADDRESS] [release=ADDRESS]
+ *           [only-function=ADDRESS] [bind=ADDRESS] [release=ADDRESS] [next-boot]
  * Underscores in vendor=, model=, slot= and text= stand for blanks. A mistake aborts the test. */
 typedef struct TextMachine {
         Snapshot *snapshot;
         PlanRequest request;
+        bool next_boot; /* for planner_plan_next_boot() */
         PciAddress hotplugged[16];
         PciAddress function;
         char *only_claims[2];
