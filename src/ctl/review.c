@@ -18,6 +18,9 @@
 /* … these alone take whatever comes. */
 #define TERMS_OF_KIND (TERMS(TERM_CLASS) | TERMS(TERM_NAME) | TERMS(TERM_HOST_DRIVER))
 
+/* Do not say what a line selects. */
+#define TERMS_OF_GUARDS (TERMS(TERM_EXPECT) | TERMS(TERM_EXPECT_SERIAL))
+
 static unsigned terms_of(const Match *match)
 {
         unsigned terms = 0;
@@ -66,6 +69,10 @@ static void review_match(const Machine *machine, const Match *match, const char 
 {
         unsigned terms = terms_of(match);
 
+        if ((terms & ~TERMS_OF_GUARDS) == TERMS(TERM_NAME))
+                diagnostic_warning(list, match->location, section,
+                        "late: name= is known when udev has run, and until then what other claims "
+                        "select has to wait, too. Add id=");
         if (terms & TERMS_OF_IDENTITY || terms & TERMS(TERM_VF))
                 return;
         if (terms & TERMS_OF_PLACE)
