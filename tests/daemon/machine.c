@@ -166,15 +166,20 @@ static int unbind(Machine *machine, const Operation *operation)
 }
 
 /* The host's driver is the one that hosts/ADDRESS names. */
+static char *host_driver(Machine *machine, const char *address)
+{
+        char path[64];
+
+        (void) snprintf(path, sizeof(path), "hosts/%s", address);
+        return read_text(machine, path);
+}
+
 static int probe(Machine *machine, const Operation *operation)
 {
         const char *address = PCI_ADDRESS_TEXT(&operation->address);
         _cleanup_free_ char *present = machine_driver(machine, address);
-        _cleanup_free_ char *override = NULL, *host = NULL;
-        char path[64];
+        _cleanup_free_ char *override = NULL, *host = host_driver(machine, address);
 
-        (void) snprintf(path, sizeof(path), "hosts/%s", address);
-        host = read_text(machine, path);
         if (*present || read_attribute(machine, operation, "driver_override", &override) < 0)
                 return 0;
         if (override || host)
@@ -314,6 +319,9 @@ static int perform(void *userdata, const Operation *operation, char **ret_text)
                 return unbind(machine, operation);
         case OPERATION_PROBE:
                 return probe(machine, operation);
+        case OPERATION_LOAD_HOST_DRIVERS:
+                *ret_text = host_driver(machine, address);
+                return 0;
         case OPERATION_READ_POWER_CONTROL:
                 return read_attribute(machine, operation, "power/control", ret_text);
         case OPERATION_WRITE_POWER_CONTROL:

@@ -79,6 +79,31 @@ static void test_new_vfs_are_bound_at_once(void)
         fixture_done(&fixture);
 }
 
+/* While its PF probes none, nobody else gives it a driver. */
+static void test_an_excluded_vf_goes_to_the_host(void)
+{
+        Fixture fixture;
+        size_t writes;
+
+        fixture_init(&fixture, TREE,
+                "[Defaults]\nExclude=pf=06:00.0 vf=1\n[Claim vfs]\nMatch=pf=06:00.0\n");
+        fake_sysfs_write(fixture.machine.tree, "hosts/" VF1, "igb");
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        fake_sysfs_add(fixture.machine.tree, VFS);
+        fixture_event(&fixture, PF);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, VF0, "vfio-pci");
+        ASSERT_DRIVER(&fixture, VF1, "igb");
+        ASSERT_DEVICE(&fixture, VF1, "unclaimed", "excluded");
+
+        writes = machine_count_writes(&fixture.machine);
+        fixture_event(&fixture, VF1);
+        fixture_settle(&fixture);
+        ASSERT_EQ(machine_count_writes(&fixture.machine), writes);
+        fixture_done(&fixture);
+}
+
 static uint64_t next_look(const Fixture *fixture)
 {
         uint64_t usec;
@@ -233,6 +258,7 @@ int main(void)
         test_autoprobe_is_given_back();
         test_vfs_are_made_and_bound();
         test_new_vfs_are_bound_at_once();
+        test_an_excluded_vf_goes_to_the_host();
         test_no_look_while_vfs_are_made();
         test_vfs_of_others_stop_nothing();
         test_what_was_left_to_us_is_finished();
