@@ -4,8 +4,8 @@
 #include "util/io.h"
 #include "util/strings.h"
 
-/* VFIO use: what a host driver has lent to guests in parts, as mediated devices. Its unbind would
- * ask each guest to let go, and wait (mdev_unregister_parent() in drivers/vfio/mdev/mdev_core.c). */
+/* VFIO use: what a host driver has lent to guests in parts, as mediated devices. Its unbind asks
+ * each guest to let go, and waits (mdev_unregister_parent() in drivers/vfio/mdev/mdev_core.c). */
 
 #define MEDIATED "sys/bus/mdev/devices"
 #define NAMES_MAX 65536
