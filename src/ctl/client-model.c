@@ -152,7 +152,7 @@ static int read_boolean(sd_bus_message *message, bool *target)
         return leave_value(message, r);
 }
 
-static int read_source(sd_bus_message *message, ModelClaim *claim)
+static int read_source(sd_bus_message *message, char **target, unsigned *ret_line)
 {
         const char *file;
         uint32_t line;
@@ -162,8 +162,8 @@ static int read_source(sd_bus_message *message, ModelClaim *claim)
                 return r;
         r = sd_bus_message_read(message, "(su)", &file, &line);
         if (r >= 0) {
-                claim->line = line;
-                r = model_set(&claim->file, file);
+                *ret_line = line;
+                r = model_set(target, file);
         }
         return leave_value(message, r);
 }
@@ -266,7 +266,7 @@ static int read_claim_property(sd_bus_message *message, const char *name, void *
         if (i < _CLAIM_LIST_MAX)
                 return read_list(message, 's', &claim->lists[i]);
         if (streq(name, "Source"))
-                return read_source(message, claim);
+                return read_source(message, &claim->file, &claim->line);
         return sd_bus_message_skip(message, "v");
 }
 
@@ -286,6 +286,41 @@ static int read_group_property(sd_bus_message *message, const char *name, void *
                 return read_unsigned(message, &group->node_mode);
         if (streq(name, "Viable"))
                 return read_boolean(message, &group->is_viable);
+        return sd_bus_message_skip(message, "v");
+}
+
+static char **find_physical_function_text(ModelPhysicalFunction *function, const char *name)
+{
+        const struct {
+                const char *name;
+                char **target;
+        } texts[] = {
+                { "Name", &function->name },      { "Requested", &function->requested },
+                { "State", &function->state },    { "Reason", &function->reason },
+                { "ReasonText", &function->text },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
+                if (streq(texts[i].name, name))
+                        return texts[i].target;
+        return NULL;
+}
+
+static int read_physical_function_property(sd_bus_message *message, const char *name, void *object)
+{
+        ModelPhysicalFunction *function = object;
+        char **text = find_physical_function_text(function, name);
+
+        if (text)
+                return read_text(message, 's', text);
+        if (streq(name, "Source"))
+                return read_source(message, &function->file, &function->line);
+        if (streq(name, "Device"))
+                return read_path(message, set_device_address, &function->device);
+        if (streq(name, "TotalVFs"))
+                return read_unsigned(message, &function->total_vfs);
+        if (streq(name, "NumVFs"))
+                return read_unsigned(message, &function->num_vfs);
         return sd_bus_message_skip(message, "v");
 }
 
@@ -381,6 +416,14 @@ static int add_group(sd_bus_message *message, const char *path, Model *model)
         return read_properties(message, read_group_property, group);
 }
 
+static int add_physical_function(sd_bus_message *message, Model *model)
+{
+        ModelPhysicalFunction *function;
+        int r = model_add_physical_function(&model->physical_functions, &function);
+
+        return r < 0 ? r : read_properties(message, read_physical_function_property, function);
+}
+
 static int add_interface(sd_bus_message *message, const char *path, Model *model)
 {
         const char *interface;
@@ -394,6 +437,8 @@ static int add_interface(sd_bus_message *message, const char *path, Model *model
                 return add_claim(message, path, model);
         if (streq(interface, BUS_INTERFACE_GROUP))
                 return add_group(message, path, model);
+        if (streq(interface, BUS_INTERFACE_PHYSICAL_FUNCTION))
+                return add_physical_function(message, model);
         return sd_bus_message_skip(message, "a{sv}");
 }
 
@@ -557,6 +602,7 @@ int client_read_signal(sd_bus_message *signal, Model *model)
         if (!streq_null(member, "InterfacesAdded"))
                 return 0;
         r = add_object(signal, model);
+        model_physical_functions_done(&model->physical_functions); /* nobody follows these */
         if (r >= 0)
                 model_finish(model);
         return r < 0 ? r : 0;

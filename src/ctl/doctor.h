@@ -45,6 +45,7 @@ bool doctor_attribute_is(const Doctor *doctor, const char *path, const char *val
 int doctor_examine_iommu(Doctor *doctor) _must_check_;
 int doctor_examine_boot(Doctor *doctor) _must_check_;
 int doctor_examine_claims(Doctor *doctor) _must_check_;
+int doctor_examine_physical_functions(Doctor *doctor) _must_check_;
 int doctor_examine_modules(Doctor *doctor) _must_check_;
 int doctor_examine_other_tools(Doctor *doctor) _must_check_;
 int doctor_examine_libvirt(Doctor *doctor) _must_check_;

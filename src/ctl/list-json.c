@@ -71,15 +71,15 @@ void json_manager_texts(Json *json, const Model *model)
                 json_string(json, manager_text_names[i], model->text[i]);
 }
 
-static void json_source(Json *json, const ModelClaim *claim)
+static void json_source(Json *json, const char *file, unsigned line)
 {
-        if (!claim->file) {
+        if (!file) {
                 json_null(json, "Source");
                 return;
         }
         json_open_array(json, "Source");
-        json_string(json, NULL, claim->file);
-        json_integer(json, NULL, claim->line);
+        json_string(json, NULL, file);
+        json_integer(json, NULL, line);
         json_close_array(json);
 }
 
@@ -87,7 +87,7 @@ static void json_claim_properties(Json *json, const ModelClaim *claim)
 {
         for (size_t i = 0; i < _CLAIM_TEXT_MAX; i++)
                 json_string(json, claim_text_names[i], claim->text[i]);
-        json_source(json, claim);
+        json_source(json, claim->file, claim->line);
         for (size_t i = 0; i < _CLAIM_LIST_MAX; i++)
                 json_strings(json, claim_list_names[i], claim->lists[i]);
 }
@@ -147,6 +147,29 @@ int list_print_json(const Model *model, bool pretty, FILE *file)
         return json_print(&json, file);
 }
 
+static void json_physical_functions(Json *json, const ModelPhysicalFunctions *functions)
+{
+        json_open_array(json, "PhysicalFunctions");
+        for (size_t i = 0; i < functions->n_items; i++) {
+                const ModelPhysicalFunction *function = &functions->items[i];
+
+                json_open_object(json, NULL);
+                json_string(json, "Name", function->name);
+                json_source(json, function->file, function->line);
+                json_string(json, "Device", function->device);
+                json_string(json, "Requested", function->requested);
+                json_number(json, "TotalVFs", function->total_vfs);
+                json_number(json, "NumVFs", function->num_vfs);
+                json_string(json, "State", function->state);
+                json_string(json, "Reason", function->reason);
+                json_string(json, "ReasonText", function->text);
+                json_number(json, "SetNumVFs", function->set_num_vfs);
+                json_string(json, "SwitchProbing", function->probing);
+                json_close_object(json);
+        }
+        json_close_array(json);
+}
+
 void json_steps(Json *json, const ModelSteps *steps)
 {
         json_open_array(json, "Steps");
@@ -163,6 +186,7 @@ void json_steps(Json *json, const ModelSteps *steps)
                 json_close_object(json);
         }
         json_close_array(json);
+        json_physical_functions(json, &steps->physical_functions);
 }
 
 void json_results(Json *json, const Model *after, const ApplyItems *items)

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "ctl/machine-internal.h"
+#include "ctl/physical-functions.h"
 #include "host/interrupt-remapping.h"
 #include "host/nodes.h"
 #include "util/buffer.h"
@@ -288,6 +289,9 @@ int machine_model(const Machine *machine, Model **ret)
                 r = add_members(&machine->host, &plan->groups[i], model);
         for (size_t i = 0; r >= 0 && i < plan->n_claims; i++)
                 r = add_claim(&plan->claims[i], model);
+        if (r >= 0)
+                r = physical_functions_of_plan(machine->config, machine->snapshot, plan,
+                        &model->physical_functions);
         for (size_t i = 0; r >= 0 && i < diagnostics->n_items; i++)
                 if (diagnostics->items[i].is_error)
                         r = add_error(&diagnostics->items[i], model);

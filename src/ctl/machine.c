@@ -6,6 +6,7 @@
 #include "config/config-load.h"
 #include "ctl/hardware-names.h"
 #include "ctl/machine-internal.h"
+#include "ctl/physical-functions.h"
 #include "host/guard.h"
 #include "host/host-devices.h"
 #include "host/kernel-command-line.h"
@@ -177,5 +178,7 @@ int machine_steps(const Machine *machine, bool prune, bool next_boot, ModelSteps
                                 r = add_step(group, member, next_boot, steps);
                 }
         }
-        return r;
+        return r < 0 ? r
+                     : physical_functions_of_plan(machine->config, machine->snapshot, work,
+                               &steps->physical_functions);
 }

@@ -35,6 +35,6 @@ const Snapshot *machine_snapshot(const Machine *machine);
 int machine_model(const Machine *machine, Model **ret) _must_check_;
 
 /* What "apply" would do, or, with `next_boot`, the early pass of the next boot, for every function
- * that is concerned. Returns 0, -ENOMEM. */
+ * that is concerned, and about every physical function. Returns 0, -ENOMEM. */
 int machine_steps(const Machine *machine, bool prune, bool next_boot, ModelSteps *steps)
         _must_check_;

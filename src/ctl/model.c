@@ -101,6 +101,35 @@ int model_add_group(Model *model, ModelGroup **ret)
         return 0;
 }
 
+int model_add_physical_function(ModelPhysicalFunctions *functions, ModelPhysicalFunction **ret)
+{
+        int r = ARRAY_GROW(functions->items, functions->n_items);
+
+        if (r < 0)
+                return r;
+        *ret = &functions->items[functions->n_items++];
+        **ret = (ModelPhysicalFunction){ .total_vfs = -1, .num_vfs = -1, .set_num_vfs = -1 };
+        return 0;
+}
+
+void model_physical_functions_done(ModelPhysicalFunctions *functions)
+{
+        for (size_t i = 0; i < functions->n_items; i++) {
+                ModelPhysicalFunction *function = &functions->items[i];
+
+                free(function->name);
+                free(function->file);
+                free(function->device);
+                free(function->requested);
+                free(function->state);
+                free(function->reason);
+                free(function->text);
+                free(function->probing);
+        }
+        free(functions->items);
+        *functions = (ModelPhysicalFunctions){};
+}
+
 int model_add_error(Model *model, ModelError **ret)
 {
         int r = ARRAY_GROW(model->errors, model->n_errors);
@@ -318,6 +347,7 @@ Model *model_free(Model *model)
         for (size_t i = 0; i < _MANAGER_TEXT_MAX; i++)
                 free(model->text[i]);
         model_clear_errors(model);
+        model_physical_functions_done(&model->physical_functions);
         string_list_free(model->claim_order);
         free(model->devices);
         free(model->claims);
@@ -353,5 +383,6 @@ void model_steps_done(ModelSteps *steps)
         for (size_t i = 0; i < steps->n_items; i++)
                 step_clear(&steps->items[i]);
         free(steps->items);
+        model_physical_functions_done(&steps->physical_functions);
         *steps = (ModelSteps){};
 }

@@ -98,6 +98,30 @@ typedef struct ModelError { /* one of ConfigurationErrors */
         char *message;
 } ModelError;
 
+/* A [PhysicalFunction] section and the function that it selects. What would be done about it is
+ * known in a plan only. */
+typedef struct ModelPhysicalFunction {
+        char *name; /* NULL: no section, only claims speak of its virtual functions */
+        char *file; /* Source */
+        unsigned line;
+        char *device;               /* its address, NULL: none */
+        char *requested;            /* "keep", "max" or a number; NULL: no section */
+        int64_t total_vfs, num_vfs; /* -1: no device */
+        char *state, *reason, *text;
+        int64_t set_num_vfs; /* a plan: to be written, -1: nothing */
+        char *probing;       /* a plan: automatic probing goes "off" or "on", NULL: stays */
+} ModelPhysicalFunction;
+
+typedef struct ModelPhysicalFunctions {
+        ModelPhysicalFunction *items; /* as they were added */
+        size_t n_items;
+} ModelPhysicalFunctions;
+
+int model_add_physical_function(ModelPhysicalFunctions *functions, ModelPhysicalFunction **ret)
+        _must_check_;
+void model_physical_functions_done(ModelPhysicalFunctions *functions);
+#define _cleanup_model_physical_functions_ _cleanup_(model_physical_functions_done)
+
 /* Of the manager. */
 typedef enum ManagerText {
         MANAGER_VERSION,
@@ -120,6 +144,7 @@ typedef struct Model {
         char **claim_order; /* names, where the daemon told them; NULL: as they were added */
         ModelGroup *groups; /* by number */
         size_t n_groups;
+        ModelPhysicalFunctions physical_functions;
         ModelError *errors;
         size_t n_errors;
 } Model;
@@ -170,6 +195,7 @@ typedef struct ModelStep {
 typedef struct ModelSteps {
         ModelStep *items;
         size_t n_items;
+        ModelPhysicalFunctions physical_functions;
 } ModelSteps;
 
 int model_add_step(ModelSteps *steps, ModelStep **ret) _must_check_;

@@ -6,6 +6,7 @@
 
 #include "ctl/identity.h"
 #include "ctl/machine-internal.h"
+#include "ctl/physical-functions.h"
 
 #define TERMS(term) (1U << (term))
 
@@ -148,6 +149,50 @@ static int review_claim(const Machine *machine, const ClaimPlan *plan, Review *r
         return matches_nothing(plan) ? string_list_append(&review->absent, claim->name) : 0;
 }
 
+static void review_lines_of_physical_functions(const Machine *machine, DiagnosticList *list)
+{
+        for (size_t i = 0; i < machine->config->n_physical_functions; i++) {
+                const PhysicalFunction *function = &machine->config->physical_functions[i];
+                char section[CONFIG_NAME_MAX + sizeof("PhysicalFunction ")];
+
+                (void) snprintf(section, sizeof(section), "PhysicalFunction %s", function->name);
+                for (size_t j = 0; !function->has_error && j < function->n_matches; j++)
+                        review_match(machine, function->matches[j], section, list);
+        }
+}
+
+static int review_physical_function(const Machine *machine, const ModelPhysicalFunction *shown,
+        Review *review)
+{
+        const PhysicalFunction *function = shown->name
+                ? config_find_physical_function(machine->config, shown->name)
+                : NULL;
+        char section[CONFIG_NAME_MAX + sizeof("PhysicalFunction ")];
+
+        if (!function)
+                return 0;
+        if (streq_null(shown->state, "absent"))
+                return string_list_append(&review->absent_physical_functions, shown->name);
+        if (!physical_function_is_refused(shown))
+                return 0;
+        (void) snprintf(section, sizeof(section), "PhysicalFunction %s", shown->name);
+        diagnostic_warning(&review->warnings, function->location, section, "%s: %s",
+                shown->reason ?: shown->state,
+                shown->text ?: "it could not be carried out on this machine");
+        return 0;
+}
+
+static int review_physical_functions(const Machine *machine, const Plan *plan, Review *review)
+{
+        _cleanup_model_physical_functions_ ModelPhysicalFunctions functions = {};
+        int r = physical_functions_of_plan(machine->config, machine->snapshot, plan, &functions);
+
+        review_lines_of_physical_functions(machine, &review->warnings);
+        for (size_t i = 0; r >= 0 && i < functions.n_items; i++)
+                r = review_physical_function(machine, &functions.items[i], review);
+        return r >= 0 && review->warnings.failed ? -ENOMEM : r;
+}
+
 static void forget_releases(Snapshot *snapshot)
 {
         for (size_t i = 0; i < snapshot->n_devices; i++) {
@@ -162,6 +207,7 @@ void review_done(Review *review)
 {
         diagnostic_list_done(&review->warnings);
         string_list_free(review->absent);
+        string_list_free(review->absent_physical_functions);
         *review = (Review){};
 }
 
@@ -175,5 +221,5 @@ int review_config(Machine *machine, Review *ret)
         r = planner_plan(machine->snapshot, machine->config, &request, &plan);
         for (size_t i = 0; r >= 0 && i < plan->n_claims; i++)
                 r = review_claim(machine, &plan->claims[i], ret);
-        return r;
+        return r < 0 ? r : review_physical_functions(machine, plan, ret);
 }

@@ -5,11 +5,12 @@
 #include "ctl/machine.h"
 
 /* What is allowed, but may not be what was meant: lines that are not pinned to a device or take
- * more than one can foresee, leave given to take what the host uses, and claims that cannot be
- * carried out on this machine. */
+ * more than one can foresee, leave given to take what the host uses, and claims and physical
+ * functions that cannot be carried out on this machine. */
 typedef struct Review {
-        DiagnosticList warnings; /* in the order of the configuration */
+        DiagnosticList warnings; /* claims, then physical functions */
         char **absent;           /* names of claims that match nothing here; NULL: none */
+        char **absent_physical_functions; /* the same of those sections */
 } Review;
 
 /* What was released by hand is looked at as if it had not been: that ends, the configuration stays.

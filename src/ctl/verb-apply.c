@@ -5,6 +5,7 @@
 #include "ctl/complain.h"
 #include "ctl/list.h"
 #include "ctl/outcome.h"
+#include "ctl/physical-functions.h"
 #include "ctl/verbs.h"
 #include "util/buffer.h"
 #include "util/strings.h"
@@ -134,6 +135,31 @@ static int say_steps(Apply *apply, bool *explained)
         return 0;
 }
 
+static int outcome_of_physical_function(const ModelPhysicalFunction *function, Outcome *ret)
+{
+        *ret = (Outcome){ .is_problem = !physical_function_changes(function) };
+        if (streq_null(function->state, state_to_string(STATE_FAILED)))
+                ret->code = EXIT_CODE_FAILED;
+        else if (physical_function_is_refused(function))
+                ret->code = EXIT_CODE_REFUSED;
+        return physical_function_describe(function, &ret->line);
+}
+
+/* They belong to no claim: only who applies everything means them. */
+static int say_physical_functions(Apply *apply, const ModelPhysicalFunctions *functions)
+{
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < functions->n_items; i++) {
+                _cleanup_outcome_ Outcome outcome = {};
+
+                r = outcome_of_physical_function(&functions->items[i], &outcome);
+                if (r >= 0)
+                        r = say(apply, &outcome);
+        }
+        return r;
+}
+
 /* What was released by hand stays so, whatever is applied. */
 static int say_nothing_to_do(const Apply *apply, const Model *model)
 {
@@ -209,6 +235,10 @@ static int report(Apply *apply)
         r = apply->options->dry_run ? say_steps(apply, explained) : say_items(apply, explained);
         if (r >= 0)
                 r = say_claims(apply, model, explained);
+        if (r >= 0 && !apply->options->arguments[0])
+                r = say_physical_functions(apply, apply->options->dry_run
+                                ? &apply->steps.physical_functions
+                                : &model->physical_functions);
         if (r < 0)
                 return r;
         if (apply->code == EXIT_CODE_USAGE)
@@ -253,6 +283,7 @@ static int drop_other_steps(Apply *apply)
 
         if (!apply->options->arguments[0])
                 return 0;
+        model_physical_functions_done(&steps->physical_functions);
         groups = groups_in_scope(apply, &n_groups);
         keep = calloc(steps->n_items + 1, sizeof(bool));
         if (!groups || !keep)
@@ -314,6 +345,9 @@ static ExitCode ask_daemon(Apply *apply)
 
         if (options->dry_run) {
                 r = client_plan(apply->bus, options->prune, false, &error, &apply->steps);
+                if (r >= 0)
+                        r = physical_functions_of_model(apply->before, false,
+                                &apply->steps.physical_functions);
         } else {
                 r = client_apply(apply->bus, options->arguments, options->prune,
                         !options->no_ask_password, &error, &apply->items);

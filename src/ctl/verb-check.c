@@ -80,16 +80,19 @@ static size_t count_warnings(const DiagnosticList *list)
 }
 
 /* That a device is not here is no fault of the file, which may be meant for another machine. */
-static int print_absent(char *const *absent, const Terminal *terminal)
+static int print_absent(const Review *review, const Terminal *terminal)
 {
         _cleanup_buffer_ Buffer buffer = {};
         _cleanup_free_ char *names = NULL;
+        size_t n = 0;
         int r;
 
-        if (!absent)
+        for (char *const *name = review->absent; name && *name; name++)
+                buffer_printf(&buffer, "%s%s", n++ > 0 ? ", " : "", *name);
+        for (char *const *name = review->absent_physical_functions; name && *name; name++)
+                buffer_printf(&buffer, "%sPhysicalFunction %s", n++ > 0 ? ", " : "", *name);
+        if (n == 0)
                 return 0;
-        for (char *const *name = absent; *name; name++)
-                buffer_printf(&buffer, "%s%s", name > absent ? ", " : "", *name);
         r = buffer_finish(&buffer, &names);
         return r < 0 ? r
                      : terminal_print(terminal, stdout, "Nothing on this machine matches: %s.",
@@ -111,7 +114,7 @@ static int print_text(const Config *config, const Review *review, const Options 
         r = terminal_print(&terminal, stdout, "%zu claim%s, %zu error%s, %zu warning%s.",
                 config->n_claims, config->n_claims == 1 ? "" : "s", n_errors,
                 n_errors == 1 ? "" : "s", n_warnings, n_warnings == 1 ? "" : "s");
-        return r < 0 ? r : print_absent(review->absent, &terminal);
+        return r < 0 ? r : print_absent(review, &terminal);
 }
 
 static void json_diagnostics(Json *json, const DiagnosticList *list)
@@ -148,6 +151,7 @@ static int print_json(const Config *config, const Review *review, bool pretty)
         for (char *const *name = review->absent; name && *name; name++)
                 json_string(&json, NULL, *name);
         json_close_array(&json);
+        json_strings(&json, "AbsentPhysicalFunctions", review->absent_physical_functions);
         json_close_object(&json);
         return json_print(&json, stdout);
 }
@@ -203,9 +207,10 @@ const Verb verb_check = {
         .summary = "Find errors and unsafe lines before they count",
         .help = "Reads the configuration as the daemon would, with FILE in the place of one of\n"
                 "its files, and names errors (exit code 2) and, as warnings, lines that are\n"
-                "unsafe or not pinned to one device, and claims that would be refused on this\n"
-                "machine. Says which claims match nothing here, which is no warning: the file may\n"
-                "be meant for another machine. Needs neither daemon nor devices.\n"
+                "unsafe or not pinned to one device, and claims and physical functions that would\n"
+                "be refused on this machine. Says which of them match nothing here, which is no\n"
+                "warning: the file may be meant for another machine. Needs neither daemon nor\n"
+                "devices.\n"
                 "\n"
                 "Options:\n"
                 "  --as=PATH               The file that FILE stands for; without it, FILE's own\n"

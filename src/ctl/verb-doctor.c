@@ -49,8 +49,8 @@ static int examine(Doctor *doctor)
 {
         static int (*const examinations[])(Doctor *doctor) = {
                 doctor_examine_iommu, doctor_examine_modules, doctor_examine_boot,
-                doctor_examine_claims, doctor_examine_devices, doctor_examine_nodes,
-                doctor_examine_other_tools, doctor_examine_libvirt,
+                doctor_examine_claims, doctor_examine_physical_functions, doctor_examine_devices,
+                doctor_examine_nodes, doctor_examine_other_tools, doctor_examine_libvirt,
         };
         int error = 0, r;
 
@@ -182,8 +182,9 @@ const Verb verb_doctor = {
         .name = "doctor",
         .summary = "What is wrong with this machine, and what helps",
         .help = "Looks for what keeps devices from being bound, or guests from using them: IOMMU\n"
-                "and interrupt remapping, modules, switch, initramfs, claims that are not met,\n"
-                "framebuffer, power, reset, owners and limits, other tools that bind, libvirt.\n"
+                "and interrupt remapping, modules, switch, initramfs, claims and physical\n"
+                "functions that are not as wanted, framebuffer, power, reset, owners and limits,\n"
+                "other tools that bind, libvirt.\n"
                 "Each finding has its remedy.\n"
                 "As root it sees more. With an error among the findings the exit code is 1.\n",
         .run = run,

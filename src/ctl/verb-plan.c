@@ -6,6 +6,7 @@
 #include "ctl/call.h"
 #include "ctl/complain.h"
 #include "ctl/list.h"
+#include "ctl/physical-functions.h"
 #include "ctl/sentence.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
@@ -71,6 +72,13 @@ static void count(Planned *planned)
                 planned->n_changes += is_change(&planned->steps.items[i]);
                 planned->n_refused += is_refusal(planned->source.model, &planned->steps.items[i]);
         }
+        for (size_t i = 0; i < planned->steps.physical_functions.n_items; i++) {
+                const ModelPhysicalFunction *function =
+                        &planned->steps.physical_functions.items[i];
+
+                planned->n_changes += physical_function_changes(function);
+                planned->n_refused += physical_function_is_refused(function);
+        }
 }
 
 static int add_reason(Table *table, const Model *model, const ModelStep *step,
@@ -119,6 +127,29 @@ static int add_step(Table *table, const Model *model, const ModelStep *step,
         return add_reason(table, model, step, device);
 }
 
+/* Below the functions that move, a line each. */
+static int print_physical_functions(const Planned *planned, const Terminal *terminal,
+        bool follows_table, bool *ret_said_something)
+{
+        const ModelPhysicalFunctions *functions = &planned->steps.physical_functions;
+
+        for (size_t i = 0; i < functions->n_items; i++) {
+                _cleanup_free_ char *line = NULL;
+                int r = physical_function_describe(&functions->items[i], &line);
+
+                if (r < 0)
+                        return r;
+                if (!line)
+                        continue;
+                fputs(follows_table && !*ret_said_something ? "\n" : "", stdout);
+                *ret_said_something = true;
+                r = terminal_print(terminal, stdout, "%s", line);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 static int print_summary(const Planned *planned, const Terminal *terminal)
 {
         const Options *options = planned->options;
@@ -144,16 +175,20 @@ static int print_table(const Planned *planned)
         Terminal terminal = terminal_of(stdout);
         _cleanup_table_ Table *table = table_new(&terminal, columns, ELEMENTSOF(columns));
         bool legend = !options->no_legend && !options->quiet;
+        bool has_table, said_something = false;
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < planned->steps.n_items; i++)
                 r = add_step(table, planned->source.model, &planned->steps.items[i],
                         i > 0 ? &planned->steps.items[i - 1] : NULL);
-        if (r >= 0 && table_rows(table) > 0)
+        has_table = table_rows(table) > 0;
+        if (r >= 0 && has_table)
                 r = table_print(table, legend, stdout);
+        if (r >= 0)
+                r = print_physical_functions(planned, &terminal, has_table, &said_something);
         if (r < 0 || !legend)
                 return r;
-        fputs(table_rows(table) > 0 ? "\n" : "", stdout);
+        fputs(has_table || said_something ? "\n" : "", stdout);
         return print_summary(planned, &terminal);
 }
 
@@ -184,7 +219,13 @@ static int ask(Planned *planned)
         }
         r = client_plan(planned->source.bus, options->prune, options->next_boot, &error,
                 &planned->steps);
-        return r < 0 ? call_complain(r, &error, NULL) : EXIT_CODE_DONE;
+        if (r < 0)
+                return call_complain(r, &error, NULL);
+        r = physical_functions_of_model(planned->source.model, options->next_boot,
+                &planned->steps.physical_functions);
+        if (r < 0)
+                complain_errno(r, "plan");
+        return r < 0 ? EXIT_CODE_FAILED : EXIT_CODE_DONE;
 }
 
 static ExitCode result(const Planned *planned)

@@ -427,6 +427,43 @@ static void test_dry_run(void)
         ASSERT_EQ(f.manager.n_applies, 0);
 }
 
+/* By what the daemon shows of them. */
+static void test_physical_functions(void)
+{
+        _cleanup_ctl_bus_ CtlBus f;
+
+        ctl_bus_init(&f,
+                "pf nic0 4 0000:06:00.0\n"
+                "pf nic1 9 0000:06:00.1\n"
+                "pf nic2 2 0000:07:00.0\n",
+                "0000:06:00.0 id=8086:10c9 class=020000 group=20 driver=igb vfs=7 autoprobe=0\n"
+                "0000:06:00.1 id=8086:10c9 class=020000 group=21 driver=igb vfs=7 autoprobe=0\n");
+        ctl_expect(CTL_RUN(&f.options, "plan", "--exit-code"), 3,
+                "PhysicalFunction nic0 (0000:06:00.0): NumVFs=4 would be written.\n"
+                "PhysicalFunction nic1 (0000:06:00.1): vfs-fewer-than-asked: NumVFs=9 is asked of "
+                "0000:06:00.1, which has 7 at most (/etc/vfio-bind.conf:2).\n"
+                "\n"
+                "1 change, 1 refused. \"vfio-bindctl apply\" makes them.\n",
+                "");
+        ctl_expect(CTL_RUN(&f.options, "plan", "--next-boot", "--no-legend"), 0,
+                "PhysicalFunction nic1 (0000:06:00.1): vfs-fewer-than-asked: NumVFs=9 is asked of "
+                "0000:06:00.1, which has 7 at most (/etc/vfio-bind.conf:2).\n",
+                "");
+        ctl_expect(CTL_RUN(&f.options, "apply", "--dry-run"), 3,
+                "PhysicalFunction nic0 (0000:06:00.0): NumVFs=4 would be written.\n",
+                "PhysicalFunction nic1 (0000:06:00.1): vfs-fewer-than-asked: NumVFs=9 is asked of "
+                "0000:06:00.1, which has 7 at most (/etc/vfio-bind.conf:2).\n");
+        {
+                _cleanup_ctl_run_ CtlRun run = CTL_RUN(&f.options, "plan", "-j");
+
+                ASSERT_TRUE(is_json(run.out, "plan"));
+                ASSERT_CONTAINS(run.out, "\"Name\":\"nic0\",\"Source\":[\"/etc/vfio-bind.conf\",1],"
+                                         "\"Device\":\"0000:06:00.0\",\"Requested\":\"4\","
+                                         "\"TotalVFs\":7,\"NumVFs\":0,\"State\":\"pending\",");
+                ASSERT_CONTAINS(run.out, "\"SetNumVFs\":4,");
+        }
+}
+
 /* A bus that could start the daemon is never asked to. */
 static void make_activatable(const MessageBus *bus, char started[static 96])
 {
@@ -505,6 +542,7 @@ int main(int argc, char **argv)
         test_apply_authorization();
         test_silent_daemon();
         test_dry_run();
+        test_physical_functions();
         test_never_starts_the_daemon();
         return 0;
 }

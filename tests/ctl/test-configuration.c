@@ -221,6 +221,8 @@ static void test_suggest(void)
                         line = strtok_r(NULL, "\n", &rest)) {
                         char *address = strstr(line, "0000:");
 
+                        if (strstr(line, "automatic probing of its virtual functions"))
+                                continue;
                         ASSERT_TRUE(address && strstr(line, " bind "));
                         (void) strncat(taken, address, 13);
                 }
