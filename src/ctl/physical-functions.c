@@ -228,6 +228,12 @@ bool physical_function_is_refused(const ModelPhysicalFunction *function)
                streq_null(function->state, state_to_string(STATE_FAILED));
 }
 
+bool physical_function_says_something(const ModelPhysicalFunction *function)
+{
+        return physical_function_changes(function) || physical_function_is_refused(function) ||
+               (function->reason && function->text);
+}
+
 int physical_function_format_name(const ModelPhysicalFunction *function, char **ret)
 {
         if (!function->name)
@@ -254,12 +260,10 @@ int physical_function_describe(const ModelPhysicalFunction *function, char **ret
 {
         _cleanup_free_ char *name = NULL, *text = NULL;
         _cleanup_buffer_ Buffer buffer = {};
-        bool is_refused = physical_function_is_refused(function);
         int r;
 
         *ret = NULL;
-        if (!physical_function_changes(function) && !is_refused &&
-            !(function->reason && function->text))
+        if (!physical_function_says_something(function))
                 return 0;
         r = physical_function_format_name(function, &name);
         if (r < 0)
@@ -267,7 +271,7 @@ int physical_function_describe(const ModelPhysicalFunction *function, char **ret
         buffer_printf(&buffer, "%s: ", name);
         if (physical_function_changes(function))
                 describe_changes(function, &buffer);
-        if (!physical_function_changes(function) || is_refused || function->text) {
+        if (!physical_function_changes(function) || function->text) {
                 r = sentence_with_place(function->text ?: "it was not done", function->file,
                         function->line, true, &text);
                 if (r < 0)

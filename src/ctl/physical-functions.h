@@ -19,6 +19,7 @@ int physical_functions_of_model(const Model *model, bool next_boot, ModelPhysica
 
 bool physical_function_changes(const ModelPhysicalFunction *function);
 bool physical_function_is_refused(const ModelPhysicalFunction *function);
+bool physical_function_says_something(const ModelPhysicalFunction *function);
 
 /* "PhysicalFunction nic0 (0000:06:00.0)" */
 int physical_function_format_name(const ModelPhysicalFunction *function, char **ret) _must_check_;

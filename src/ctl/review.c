@@ -95,6 +95,7 @@ static bool is_lasting(Reason reason)
         case REASON_COMPANION_NOT_LISTED:
         case REASON_COMPANION_IS_PLATFORM:
         case REASON_BRIDGE_DRIVER_HOLDS_GROUP:
+        case REASON_EXCLUDED:
         case REASON_PF_IN_GROUP:
         case REASON_PF_HAS_VFS:
         case REASON_IN_USE_SYSTEM:

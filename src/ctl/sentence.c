@@ -47,6 +47,8 @@ const char *reason_explanation(const char *reason)
         case REASON_ACCOUNT_UNKNOWN:
                 return "the account in NodeUser= or NodeGroup= does not exist; the node stays "
                        "with root";
+        case REASON_EXCLUDED:
+                return "Exclude= of [Defaults] keeps it with the host, whatever claims say";
         case REASON_DEFERRED_TO_NEXT_STAGE:
                 return "it cannot be told yet whether a claim selects it";
         default:

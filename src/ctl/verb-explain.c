@@ -91,6 +91,30 @@ static const ModelAnswer *find_decisive(const ModelAnswers *answers, const Model
         return NULL;
 }
 
+/* The line of [Defaults] that keeps it with the host; NULL: none does now. */
+static const ModelAnswer *find_exclude(const ModelAnswers *answers)
+{
+        for (size_t i = 0; i < answers->n_items; i++) {
+                const ModelAnswer *answer = &answers->items[i];
+
+                if (!answer->term && answer->is_exclude && !answer->claim && is_yes(answer))
+                        return answer;
+        }
+        return NULL;
+}
+
+static int describe_excluded(const ModelAnswers *answers, const ModelDevice *device, char **ret)
+{
+        const ModelAnswer *line = device->claim ? NULL : find_exclude(answers);
+
+        if (line)
+                return format_string(ret,
+                        "Exclude= of [Defaults] (%s:%u) keeps it with the host, whatever claims "
+                        "say.", line->file ?: "", line->line);
+        return format_string(ret, "Kept out of all hands%s%s.", device->claim ? " by claim " : "",
+                device->claim ?: "");
+}
+
 /* "Selected by claim gaming-gpu (/etc/vfio-bind.conf:14)." */
 static int describe_role(const ModelAnswers *answers, const ModelDevice *device, char **ret)
 {
@@ -100,8 +124,7 @@ static int describe_role(const ModelAnswers *answers, const ModelDevice *device,
         if (streq_null(role, role_to_string(ROLE_BRIDGE)))
                 return format_string(ret, "It is a bridge: no claim takes bridges.");
         if (streq_null(role, role_to_string(ROLE_EXCLUDED)))
-                return format_string(ret, "Kept out of all hands%s%s.",
-                        device->claim ? " by claim " : "", device->claim ?: "");
+                return describe_excluded(answers, device, ret);
         if (streq_null(role, role_to_string(ROLE_COMPANION)))
                 return format_string(ret,
                         "No claim selects it. It shares a group with what claim %s selects.",
@@ -125,7 +148,7 @@ static int print_verdict(const Model *model, const ModelAnswers *answers,
         r = describe_role(answers, device, &role);
         if (r < 0)
                 return r;
-        if (!reason)
+        if (!reason || (streq(reason, reason_to_string(REASON_EXCLUDED)) && find_exclude(answers)))
                 return terminal_print(terminal, stdout, "%s It is %s.", role,
                         device->text[DEVICE_STATE] ?: "in an unknown state");
         r = format_reason(NULL, reason, model_explain(model, device, reason), NULL, &sentence);

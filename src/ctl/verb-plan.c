@@ -66,12 +66,23 @@ static bool is_refusal(const Model *model, const ModelStep *step)
         return streq_null(device->text[DEVICE_ROLE], role_to_string(ROLE_SELECTED));
 }
 
+/* One that has no function, for all that it selects stays with the host: no row speaks for it. */
+static bool is_excluded(const ModelClaim *claim)
+{
+        return streq_null(claim->text[CLAIM_STATE], state_to_string(STATE_REFUSED)) &&
+               streq_null(claim->text[CLAIM_REASON], reason_to_string(REASON_EXCLUDED));
+}
+
 static void count(Planned *planned)
 {
+        const Model *model = planned->source.model;
+
         for (size_t i = 0; i < planned->steps.n_items; i++) {
                 planned->n_changes += is_change(&planned->steps.items[i]);
-                planned->n_refused += is_refusal(planned->source.model, &planned->steps.items[i]);
+                planned->n_refused += is_refusal(model, &planned->steps.items[i]);
         }
+        for (size_t i = 0; i < model->n_claims; i++)
+                planned->n_refused += is_excluded(&model->claims[i]);
         for (size_t i = 0; i < planned->steps.physical_functions.n_items; i++) {
                 const ModelPhysicalFunction *function =
                         &planned->steps.physical_functions.items[i];
@@ -127,27 +138,57 @@ static int add_step(Table *table, const Model *model, const ModelStep *step,
         return add_reason(table, model, step, device);
 }
 
-/* Below the functions that move, a line each. */
-static int print_physical_functions(const Planned *planned, const Terminal *terminal,
-        bool follows_table, bool *ret_said_something)
+static int print_claim(const ModelClaim *claim, const Terminal *terminal)
+{
+        _cleanup_free_ char *sentence = NULL;
+        int r;
+
+        r = sentence_with_place(claim->text[CLAIM_REASON_TEXT] ?: "", claim->file, claim->line,
+                true, &sentence);
+        return r < 0 ? r
+                     : terminal_print(terminal, stdout, "Claim %s: %s: %s",
+                               claim->text[CLAIM_NAME], claim->text[CLAIM_REASON], sentence);
+}
+
+static int print_physical_functions(const Planned *planned, const Terminal *terminal)
 {
         const ModelPhysicalFunctions *functions = &planned->steps.physical_functions;
+        int r = 0;
 
-        for (size_t i = 0; i < functions->n_items; i++) {
+        for (size_t i = 0; r >= 0 && i < functions->n_items; i++) {
                 _cleanup_free_ char *line = NULL;
-                int r = physical_function_describe(&functions->items[i], &line);
 
-                if (r < 0)
-                        return r;
-                if (!line)
-                        continue;
-                fputs(follows_table && !*ret_said_something ? "\n" : "", stdout);
-                *ret_said_something = true;
-                r = terminal_print(terminal, stdout, "%s", line);
-                if (r < 0)
-                        return r;
+                r = physical_function_describe(&functions->items[i], &line);
+                if (r >= 0 && line)
+                        r = terminal_print(terminal, stdout, "%s", line);
         }
-        return 0;
+        return r;
+}
+
+static bool has_lines(const Planned *planned)
+{
+        const ModelPhysicalFunctions *functions = &planned->steps.physical_functions;
+        const Model *model = planned->source.model;
+
+        for (size_t i = 0; i < model->n_claims; i++)
+                if (is_excluded(&model->claims[i]))
+                        return true;
+        for (size_t i = 0; i < functions->n_items; i++)
+                if (physical_function_says_something(&functions->items[i]))
+                        return true;
+        return false;
+}
+
+/* What the rows of functions do not say: a line each. */
+static int print_lines(const Planned *planned, const Terminal *terminal)
+{
+        const Model *model = planned->source.model;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < model->n_claims; i++)
+                if (is_excluded(&model->claims[i]))
+                        r = print_claim(&model->claims[i], terminal);
+        return r < 0 ? r : print_physical_functions(planned, terminal);
 }
 
 static int print_summary(const Planned *planned, const Terminal *terminal)
@@ -175,7 +216,7 @@ static int print_table(const Planned *planned)
         Terminal terminal = terminal_of(stdout);
         _cleanup_table_ Table *table = table_new(&terminal, columns, ELEMENTSOF(columns));
         bool legend = !options->no_legend && !options->quiet;
-        bool has_table, said_something = false;
+        bool has_table;
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < planned->steps.n_items; i++)
@@ -185,10 +226,12 @@ static int print_table(const Planned *planned)
         if (r >= 0 && has_table)
                 r = table_print(table, legend, stdout);
         if (r >= 0)
-                r = print_physical_functions(planned, &terminal, has_table, &said_something);
+                fputs(has_table && has_lines(planned) ? "\n" : "", stdout);
+        if (r >= 0)
+                r = print_lines(planned, &terminal);
         if (r < 0 || !legend)
                 return r;
-        fputs(has_table || said_something ? "\n" : "", stdout);
+        fputs(has_table || has_lines(planned) ? "\n" : "", stdout);
         return print_summary(planned, &terminal);
 }
 
