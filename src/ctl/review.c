@@ -31,30 +31,53 @@ static unsigned terms_of(const Match *match)
         return terms;
 }
 
-/* What this line selects here; NULL: nothing. */
-static const Device *find_selected(const Machine *machine, const Match *match)
+static bool is_alike(const Device *a, const Device *b)
+{
+        return a->vendor == b->vendor && a->device == b->device &&
+               a->subsystem_vendor == b->subsystem_vendor &&
+               a->subsystem_device == b->subsystem_device;
+}
+
+/* The first that this line selects here, and another one of another identity; NULL: there is
+ * none. */
+static const Device *find_selected(const Machine *machine, const Match *match,
+        const Device **ret_other)
 {
         MatchContext context = { .snapshot = machine->snapshot, .stage = STAGE_RUNTIME,
                                  .lookup = config_lookup_physical_function,
                                  .userdata = machine->config };
+        const Device *first = NULL;
 
+        *ret_other = NULL;
         for (size_t i = 0; i < machine->snapshot->n_devices; i++) {
                 const Device *device = &machine->snapshot->devices[i];
 
-                if (!device->is_bridge &&
-                    match_evaluate(match, &context, device) == ANSWER_YES)
-                        return device;
+                if (device->is_bridge ||
+                    match_evaluate(match, &context, device) != ANSWER_YES)
+                        continue;
+                first = first ?: device;
+                if (is_alike(first, device))
+                        continue;
+                *ret_other = device;
+                break;
         }
-        return NULL;
+        return first;
 }
 
 static void review_unpinned(const Machine *machine, const Match *match, const char *section,
         DiagnosticList *list)
 {
-        const Device *device = find_selected(machine, match);
+        const Device *other, *device = find_selected(machine, match, &other);
         char identity[IDENTITY_TEXT_MAX];
 
-        if (device)
+        if (other) /* the expect= of the one would refuse the other */
+                diagnostic_warning(list, match->location, section,
+                        "not pinned: other devices may stand there one day, and would be taken. "
+                        "expect= holds for all that a line selects, and these are not alike: write "
+                        "a line for each function, as \"vfio-bindctl suggest NAME %s %s\" prints "
+                        "them", PCI_ADDRESS_TEXT(&device->address),
+                        PCI_ADDRESS_TEXT(&other->address));
+        else if (device)
                 diagnostic_warning(list, match->location, section,
                         "not pinned: another device may stand there one day, and would be taken. "
                         "Add expect=%s",

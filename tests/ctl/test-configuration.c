@@ -24,7 +24,11 @@ static const char tree[] =
         "0000:03:00.0 id=f00d:1572 class=020000 group=20 driver=i40e vfs=2 offset=16 stride=1 "
         "vf-device=154c\n"
         "0000:03:02.0 id=f00d:154c class=020000 group=21 pf=0000:03:00.0 vf=0\n"
-        "0000:03:02.1 id=f00d:154c class=020000 group=22 pf=0000:03:00.0 vf=1\n";
+        "0000:03:02.1 id=f00d:154c class=020000 group=22 pf=0000:03:00.0 vf=1\n"
+        "0000:04:00.0 id=f00d:2482 class=030000 group=23\n"
+        "0000:04:00.1 id=f00d:228b class=040300 group=23\n"
+        "0000:05:00.0 id=f00d:1521 class=020000 group=24\n"
+        "0000:05:00.1 id=f00d:1521 class=020000 group=25\n";
 
 #define FIRST  "[Claim first]\nMatch=0000:01:00.0 expect=f00d:0010\n"
 #define SECOND "[Claim second]\nMatch=0000:02:00.0 expect=f00d:0010\n"
@@ -117,6 +121,10 @@ static void test_check_lines(void)
                 { "Match=path=0000:00:1c.0/00.0", ":2:7: warning: not pinned" },
                 { "Match=path=0000:00:1c.0/00.0 expect-serial=0011223344556677", NULL },
                 { "Match=0000:09:00.0", "Add expect=VENDOR:DEVICE, as \"vfio-bindctl suggest\"" },
+                { "Match=0000:04:00", "a line for each function, as \"vfio-bindctl suggest NAME "
+                                      "0000:04:00.0 0000:04:00.1\" prints them." },
+                { "Match=0000:05:00", "and would be taken. Add expect=f00d:1521." },
+                { "Match=0000:05:00 expect=f00d:1521", NULL },
                 { "Match=class=0108", ":2:7: warning: unsafe: takes every device of this kind" },
                 { "Match=name=\"acme .*\"", ":2:7: warning: late: name= is known when udev has" },
                 { "Match=name=\"acme .*\" expect=f00d:0010", ":2:7: warning: late: " },
