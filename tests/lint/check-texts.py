@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What people are told to do can be done: every "vfio-bindctl VERB" in a text that is shipped or
-logged is a verb of vfio-bindctl, and every manual page of ours that a text names is there."""
+logged is a verb of vfio-bindctl, every manual page of ours that a text names is there, and what
+plays register is not Ansible's."""
 import pathlib
 import re
 import sys
@@ -28,4 +29,12 @@ for path in files:
             problems.append(f'{line}: vfio-bindctl has no verb "{match[1]}"')
         if match[2] and f'{match[2]}.{match[3]}' not in pages:
             problems.append(f'{line}: there is no page {match[2]}({match[3]})')
+
+# Names of Ansible's own that a play must not overwrite (ansible-config, "reserved names").
+RESERVED = {'groups', 'hostvars', 'group_names', 'inventory_hostname', 'environment', 'vars', 'tags',
+            'hosts', 'register', 'when', 'loop', 'notify', 'name', 'play_hosts', 'role_names'}
+for path in (root / 'docs').glob('*.md'):
+    for name in re.findall(r'^\s*register: (\w+)', path.read_text(), re.M):
+        if name in RESERVED:
+            problems.append(f'{path.relative_to(root)}: Ansible keeps the name "{name}" to itself')
 sys.exit('\n'.join(problems) or 0)
