@@ -222,6 +222,44 @@ static ExitCode read_one(Suggestion *suggestion, const char *text)
         return EXIT_CODE_DONE;
 }
 
+/* Both are errors, or refusals, once what is printed stands in the configuration. */
+static void complain_claimed(const Suggestion *suggestion, const Model *model)
+{
+        const char *name = suggestion->options->arguments[0];
+        const ModelClaim *same = model_find_claim(model, name);
+
+        if (same)
+                complain("There is a claim %s already (%s:%u), and a section stands once in a "
+                         "file: put these lines in the place of its own, or choose another name.",
+                        name, same->file ?: "", same->line);
+        for (size_t i = 0; i < suggestion->n_named; i++) {
+                const ModelDevice *device =
+                        model_find_device(model, &suggestion->named[i].device->address);
+                const ModelClaim *claim =
+                        device && device->claim ? model_find_claim(model, device->claim) : NULL;
+
+                if (claim && claim != same &&
+                    streq_null(device->text[DEVICE_ROLE], role_to_string(ROLE_SELECTED)))
+                        complain("Claim %s (%s:%u) selects %s already, and two claims on one "
+                                 "device both lose it: take it out of one of them.",
+                                claim->text[CLAIM_NAME], claim->file ?: "", claim->line,
+                                device->text[DEVICE_ADDRESS]);
+        }
+}
+
+static int look_for_claims(const Suggestion *suggestion)
+{
+        _cleanup_model_ Model *model = NULL;
+        int r;
+
+        if (suggestion->options->quiet || suggestion->options->json != JSON_OFF)
+                return 0;
+        r = machine_model(suggestion->machine, &model);
+        if (r >= 0)
+                complain_claimed(suggestion, model);
+        return r;
+}
+
 static ExitCode read_devices(Suggestion *suggestion)
 {
         char *const *arguments = suggestion->options->arguments + 1;
@@ -259,7 +297,10 @@ static int run(const Options *options)
         code = read_devices(&suggestion);
         if (code != EXIT_CODE_DONE)
                 return code;
-        r = options->json != JSON_OFF ? print_json(&suggestion) : print_text(&suggestion);
+        r = look_for_claims(&suggestion);
+        if (r >= 0)
+                r = options->json != JSON_OFF ? print_json(&suggestion)
+                                              : print_text(&suggestion);
         if (r < 0)
                 complain_errno(r, "suggest a claim");
         return r < 0 ? EXIT_CODE_FAILED : EXIT_CODE_DONE;
@@ -272,7 +313,9 @@ const Verb verb_suggest = {
         .help = "Prints a claim that selects these devices and no other, also after the hardware\n"
                 "was changed: where each is, which one it has to be, its serial number where\n"
                 "there is one that may be read (by root). What shares a group with them and has\n"
-                "to move too stands beside it as a comment. Nothing is written anywhere:\n"
+                "to move too stands beside it as a comment. If there is a claim of that name, or\n"
+                "one that selects such a device, it says so on standard error. Nothing is written\n"
+                "anywhere:\n"
                 "\n"
                 "  vfio-bindctl suggest gpu 01:00.0 >>/etc/vfio-bind.conf\n"
                 "\n"
