@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "ctl/doctor.h"
+#include "ctl/node-accounts.h"
 #include "ctl/tree.h"
 #include "host/accounts.h"
 #include "host/nodes.h"
@@ -26,18 +27,31 @@ static const Claim *claim_of_group(const Doctor *doctor, int64_t group)
         return NULL;
 }
 
-static int unknown_account(Doctor *doctor, const Claim *claim, const char *key, const char *name)
+static int unknown_account(Doctor *doctor, const Claim *claim, NodeAccount account)
 {
+        const char *name = node_account_name(&claim->settings, account);
         int r;
 
         r = doctor_find(doctor, true, "account-unknown",
                 "There is no account %s, which %s= of claim %s names: only root can open its "
-                "devices.", name, key, claim->name);
+                "devices.", name, node_account_key(account), claim->name);
         return r < 0 ? r
                      : doctor_remedy(doctor,
                                "Create it (\"%s --system %s\"), or name another one and run "
                                "\"systemctl reload vfio-bindd\".",
-                               streq(key, "NodeUser") ? "useradd" : "groupadd", name);
+                               account == NODE_ACCOUNT_USER ? "useradd" : "groupadd", name);
+}
+
+/* Once for all claims that name it. */
+static int examine_accounts(Doctor *doctor, const Claim *claim)
+{
+        int r = 0;
+
+        for (NodeAccount account = 0; r >= 0 && account < _NODE_ACCOUNT_MAX; account++)
+                if (node_account_is_first(doctor->config, claim, account) &&
+                    node_account_is_unknown(&doctor->host, &claim->settings, account))
+                        r = unknown_account(doctor, claim, account);
+        return r;
 }
 
 static int compare_owner(Doctor *doctor, const Claim *claim, int64_t group, uid_t uid, gid_t gid)
@@ -74,13 +88,8 @@ static int examine_group(Doctor *doctor, int64_t group)
         if (!claim)
                 return 0;
         r = account_find_user(host, claim->settings.node_user, host->is_live, &uid);
-        if (r == -ENXIO)
-                return unknown_account(doctor, claim, "NodeUser", claim->settings.node_user);
-        if (r < 0)
-                return r == -ENOMEM ? r : 0;
-        r = account_find_group(host, claim->settings.node_group, host->is_live, &gid);
-        if (r == -ENXIO)
-                return unknown_account(doctor, claim, "NodeGroup", claim->settings.node_group);
+        if (r >= 0)
+                r = account_find_group(host, claim->settings.node_group, host->is_live, &gid);
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
         return compare_owner(doctor, claim, group, uid, gid);
@@ -186,7 +195,8 @@ static int examine_limit(Doctor *doctor, const Claim *claim)
         Limit limit = {};
         int r;
 
-        if (streq(user, "root") || streq(user, "0"))
+        if (streq(user, "root") || streq(user, "0") ||
+            node_account_is_unknown(&doctor->host, &claim->settings, NODE_ACCOUNT_USER))
                 return 0;
         r = find_limit(doctor, &claim->settings, &limit);
         if (r < 0 || (limit.is_set && limit.kib >= MEMLOCK_SMALL_KIB))
@@ -214,6 +224,8 @@ int doctor_examine_nodes(Doctor *doctor)
         int r;
 
         r = examine_owners(doctor);
+        for (size_t i = 0; r >= 0 && i < doctor->config->n_claims; i++)
+                r = examine_accounts(doctor, &doctor->config->claims[i]);
         for (size_t i = 0; r >= 0 && i < doctor->config->n_claims; i++)
                 if (is_first_of_user(doctor->config, i))
                         r = examine_limit(doctor, &doctor->config->claims[i]);

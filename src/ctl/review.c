@@ -6,6 +6,7 @@
 
 #include "ctl/identity.h"
 #include "ctl/machine-internal.h"
+#include "ctl/node-accounts.h"
 #include "ctl/physical-functions.h"
 
 #define TERMS(term) (1U << (term))
@@ -126,7 +127,6 @@ static bool is_lasting(Reason reason)
         case REASON_NO_DRIVER_OVERRIDE:
         case REASON_DRIVER_NOT_VFIO:
         case REASON_DRIVER_MISSING:
-        case REASON_ACCOUNT_UNKNOWN:
                 return true;
         default:
                 return false;
@@ -142,6 +142,26 @@ static void review_outcome(const ClaimPlan *plan, const char *section, Diagnosti
         diagnostic_warning(list, plan->claim->location, section, "%s: %s",
                 reason_to_string(plan->reason),
                 text ?: "it could not be carried out on this machine");
+}
+
+/* Once for all claims that name it. */
+static void review_accounts(const Machine *machine, const Claim *claim, const char *section,
+        DiagnosticList *list)
+{
+        for (NodeAccount account = 0; account < _NODE_ACCOUNT_MAX; account++) {
+                const char *name = node_account_name(&claim->settings, account);
+                bool is_default =
+                        streq(name, node_account_name(&machine->config->defaults, account));
+
+                if (node_account_is_first(machine->config, claim, account) &&
+                    node_account_is_unknown(&machine->host, &claim->settings, account))
+                        diagnostic_warning(list, claim->location, section,
+                                "%s: there is no account \"%s\", which %s=%s names: only root "
+                                "could open the devices. Create it, or name another one",
+                                reason_to_string(REASON_ACCOUNT_UNKNOWN), name,
+                                node_account_key(account),
+                                is_default ? " of [Defaults], or the built-in default," : "");
+        }
 }
 
 /* That what it matches may not be taken is another matter, and has another text. */
@@ -165,6 +185,7 @@ static int review_claim(const Machine *machine, const ClaimPlan *plan, Review *r
                         "unsafe: AllowInUse= takes devices from under what uses them");
         for (size_t i = 0; i < claim->n_matches; i++)
                 review_match(machine, claim->matches[i], section, list);
+        review_accounts(machine, claim, section, list);
         review_outcome(plan, section, list);
         if (plan->absent && plan->reason == REASON_ABSENT && !matches_nothing(plan))
                 diagnostic_warning(list, claim->location, section, "absent: %s", plan->text);
