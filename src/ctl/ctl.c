@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "ctl/complain.h"
 #include "ctl/exit-code.h"
 #include "ctl/verbs.h"
+#include "util/io.h"
+#include "util/strings.h"
 
 /* The first one is what runs without a verb. */
 static const Verb *const verbs[] = {
@@ -27,6 +32,23 @@ static const Verb *const verbs[] = {
         &verb_doctor,
 };
 
+/* A wrong directory would answer as a machine without devices. */
+static bool is_saved_tree(const char *root, bool needs_devices)
+{
+        _cleanup_close_ int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0) {
+                complain("--root=%s cannot be opened: %s.", root, strerror(errno));
+                return false;
+        }
+        if (!needs_devices || streq(root, "/") || faccessat(fd, "sys/bus/pci", F_OK, 0) == 0 ||
+            errno != ENOENT)
+                return true;
+        complain("%s is no saved tree: it has no sys/bus/pci. \"vfio-bindctl snapshot\" saves "
+                 "one, as an archive to be unpacked.", root);
+        return false;
+}
+
 static int run(int argc, char **argv)
 {
         const Verb *verb;
@@ -34,6 +56,8 @@ static int run(int argc, char **argv)
 
         switch (options_read(argc, argv, verbs, ELEMENTSOF(verbs), &options, &verb)) {
         case OPTIONS_RUN:
+                if (options.root && !is_saved_tree(options.root, !verb->needs_no_devices))
+                        return EXIT_CODE_USAGE;
                 return verb->run(&options);
         case OPTIONS_DONE:
                 return EXIT_CODE_DONE;

@@ -66,6 +66,7 @@ typedef struct Verb {
         unsigned options;       /* VerbOption */
         uint8_t least, most;    /* arguments; ARGUMENTS_ANY */
         bool changes;           /* this machine: --root= is an error unless it is a dry run */
+        bool needs_no_devices;  /* --root= may be an image, with /etc and no more */
         int (*run)(const Options *options); /* returns an exit code */
 } Verb;
 

@@ -221,5 +221,6 @@ const Verb verb_check = {
                 "  --quiet                 Errors only, and with --strict warnings\n",
         .options = VERB_OPTION_AS | VERB_OPTION_STRICT,
         .most = 1,
+        .needs_no_devices = true,
         .run = run,
 };

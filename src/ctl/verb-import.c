@@ -132,5 +132,6 @@ const Verb verb_import = {
                 "  libvirt [FILE…]         PCI host devices of the domains\n",
         .least = 1,
         .most = ARGUMENTS_ANY,
+        .needs_no_devices = true,
         .run = run,
 };

@@ -320,8 +320,34 @@ static void test_nothing(void)
                 "0 claims. \"vfio-bindctl groups\" shows the devices, \"vfio-bindctl suggest NAME "
                 "DEV\" prints a claim for one.\n", "");
         expect(CTL_RUN(&f.options, "apply", "--dry-run", f.root), 0, "Nothing to do.\n", "");
-        expect(CTL_RUN(&f.options, "--root=/nonexistent"), 1, "",
-                "Cannot open the machine's root directory: No such file or directory.\n");
+        expect(CTL_RUN(&f.options, "--root=/nonexistent"), 2, "",
+                "--root=/nonexistent cannot be opened: No such file or directory.\n");
+}
+
+/* An image has a configuration to check, and no devices. */
+static void test_no_tree(void)
+{
+        static const char *const verbs[] = { "list", "groups", "status", "plan", "doctor" };
+        _cleanup_free_ char *message = NULL;
+        _cleanup_fixture_ Fixture f;
+
+        fixture_init(&f, "dir sys/bus/pci/devices\n",
+                "[Claim nic]\nMatch=0000:04:00.0 expect=0001:0002\n");
+        fake_sysfs_remove(f.fake, "sys/bus/pci");
+        ASSERT_OK(format_string(&message,
+                "%s is no saved tree: it has no sys/bus/pci. \"vfio-bindctl snapshot\" saves "
+                "one, as an archive to be unpacked.\n", f.fake->root));
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                expect(CTL_RUN(&f.options, verbs[i], f.root), 2, "", message);
+        expect(CTL_RUN(&f.options, "check", f.root), 0,
+                "1 claim, 0 errors, 0 warnings.\nNothing on this machine matches: nic.\n", "");
+        fake_sysfs_write(f.fake, "etc/driverctl.d/0000:04:00.0", "vfio-pci\n");
+        {
+                _cleanup_ctl_run_ CtlRun run = CTL_RUN(&f.options, "import", "driverctl", f.root);
+
+                ASSERT_EQ(run.code, 0);
+                ASSERT_CONTAINS(run.out, "Match=0000:04:00.0");
+        }
 }
 
 static void test_usage(void)
@@ -443,6 +469,7 @@ int main(int argc, char **argv)
         test_kernel_command_line();
         test_hostile_tree();
         test_nothing();
+        test_no_tree();
         test_usage();
         test_help();
         test_without_daemon();
