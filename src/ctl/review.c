@@ -13,12 +13,13 @@
 
 /* Say where the device is … */
 #define TERMS_OF_PLACE (TERMS(TERM_ADDRESS) | TERMS(TERM_PATH) | TERMS(TERM_PHYSICAL_SLOT))
-/* … or which one it is; … */
+/* … or which one, or one of which kind, stands there; … */
 #define TERMS_OF_IDENTITY                                                                          \
         (TERMS(TERM_ID) | TERMS(TERM_SUBSYSTEM) | TERMS(TERM_SERIAL) | TERMS(TERM_EXPECT) |       \
                 TERMS(TERM_EXPECT_SERIAL))
-/* … these alone take whatever comes. */
-#define TERMS_OF_KIND (TERMS(TERM_CLASS) | TERMS(TERM_NAME) | TERMS(TERM_HOST_DRIVER))
+/* … these name a device, or one model of device, wherever it is. */
+#define TERMS_OF_ONE                                                                               \
+        (TERMS(TERM_SERIAL) | TERMS(TERM_EXPECT) | TERMS(TERM_EXPECT_SERIAL) | TERMS(TERM_PF))
 
 /* Do not say what a line selects. */
 #define TERMS_OF_GUARDS (TERMS(TERM_EXPECT) | TERMS(TERM_EXPECT_SERIAL))
@@ -89,6 +90,21 @@ static void review_unpinned(const Machine *machine, const Match *match, const ch
                         "Add expect=VENDOR:DEVICE, as \"vfio-bindctl suggest\" prints it");
 }
 
+static bool is_whole(const Match *match, TermType type)
+{
+        for (size_t i = 0; i < match->n_terms; i++)
+                if (match->terms[i].type == type)
+                        return !match->terms[i].id.any_vendor && !match->terms[i].id.any_device;
+        return false;
+}
+
+/* Vendor and device; else the model of one vendor by its subsystem. */
+static bool names_model(const Match *match, unsigned terms)
+{
+        return is_whole(match, TERM_ID) ||
+               (terms & TERMS(TERM_ID) && is_whole(match, TERM_SUBSYSTEM));
+}
+
 static void review_match(const Machine *machine, const Match *match, const char *section,
         DiagnosticList *list)
 {
@@ -98,14 +114,15 @@ static void review_match(const Machine *machine, const Match *match, const char 
                 diagnostic_warning(list, match->location, section,
                         "late: name= is known when udev has run, and until then what other claims "
                         "select has to wait, too. Add id=");
-        if (terms & TERMS_OF_IDENTITY || terms & TERMS(TERM_VF))
-                return;
-        if (terms & TERMS_OF_PLACE)
-                review_unpinned(machine, match, section, list);
-        else if (terms & TERMS_OF_KIND && !(terms & TERMS(TERM_PF)))
+        if (terms & TERMS_OF_PLACE) {
+                if (!(terms & (TERMS_OF_IDENTITY | TERMS(TERM_VF))))
+                        review_unpinned(machine, match, section, list);
+        } else if (!(terms & TERMS_OF_ONE) && !names_model(match, terms)) {
                 diagnostic_warning(list, match->location, section,
                         "unsafe: takes every device of this kind, those that are added later too. "
-                        "Name devices, as \"vfio-bindctl suggest\" prints them, or add id=");
+                        "Name devices, as \"vfio-bindctl suggest\" prints them, or give id= with "
+                        "vendor and device");
+        }
 }
 
 /* What is wrong whatever the host happens to do just now. */
