@@ -10,6 +10,7 @@
 #include "ctl/sentence.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
+#include "host/switch.h"
 
 #define MAIN_FILE "/etc/vfio-bind.conf"
 
@@ -38,7 +39,7 @@ typedef struct Planned {
         const Options *options;
         Source source;
         ModelSteps steps;
-        size_t n_changes, n_refused;
+        size_t n_changes, n_refused, n_waiting;
 } Planned;
 
 static void planned_done(Planned *planned)
@@ -52,13 +53,20 @@ static bool is_change(const ModelStep *step)
         return step->action && !streq(step->action, action_to_string(ACTION_NONE));
 }
 
+/* It is told later whether it moves. */
+static bool is_deferred(const ModelStep *step)
+{
+        return !is_change(step) &&
+               streq_null(step->reason, reason_to_string(REASON_DEFERRED_TO_NEXT_STAGE));
+}
+
 /* A function that is not moved though a claim wants it, or that a claim with an error keeps; what
  * only follows its group, or stands beside it, is not counted again. */
 static bool is_refusal(const Model *model, const ModelStep *step)
 {
         const ModelDevice *device = model_find_device(model, &step->address);
 
-        if (is_change(step) || !step->reason || !device)
+        if (is_change(step) || is_deferred(step) || !step->reason || !device)
                 return false;
         if (streq_null(device->text[DEVICE_ROLE], role_to_string(ROLE_EXCLUDED)))
                 return device->claim &&
@@ -80,6 +88,7 @@ static void count(Planned *planned)
         for (size_t i = 0; i < planned->steps.n_items; i++) {
                 planned->n_changes += is_change(&planned->steps.items[i]);
                 planned->n_refused += is_refusal(model, &planned->steps.items[i]);
+                planned->n_waiting += is_deferred(&planned->steps.items[i]);
         }
         for (size_t i = 0; i < model->n_claims; i++)
                 planned->n_refused += is_excluded(&model->claims[i]);
@@ -191,23 +200,50 @@ static int print_lines(const Planned *planned, const Terminal *terminal)
         return r < 0 ? r : print_physical_functions(planned, terminal);
 }
 
-static int print_summary(const Planned *planned, const Terminal *terminal)
+static bool is_enabled(const Planned *planned)
+{
+        bool is_enabled;
+        Host host;
+
+        if (planned->source.machine)
+                return machine_is_enabled(planned->source.machine);
+        if (host_open(NULL, &host) < 0)
+                return true; /* the daemon runs, and nothing speaks against it */
+        is_enabled = host_is_enabled(&host);
+        host_close(&host);
+        return is_enabled;
+}
+
+static int print_counts(const Planned *planned, const Terminal *terminal)
 {
         const Options *options = planned->options;
+        char waiting[64] = "";
         const char *how = options->next_boot ? " The next boot makes them, were it now."
                 : options->config || options->root
                 ? ""
                 : " \"vfio-bindctl apply\" makes them.";
 
-        if (planned->n_changes == 0 && planned->n_refused == 0)
+        if (planned->n_changes == 0 && planned->n_refused == 0 && planned->n_waiting == 0)
                 return terminal_print(terminal, stdout, "Nothing to do.");
-        if (options->next_boot && !options->root && planned->source.machine &&
-            !machine_is_enabled(planned->source.machine))
-                how = " The next boot makes none of them, vfio-bindd is not enabled: \"systemctl "
-                      "enable vfio-bindd\".";
-        return terminal_print(terminal, stdout, "%zu change%s, %zu refused.%s",
+        if (options->next_boot && !is_enabled(planned))
+                how = "";
+        if (planned->n_waiting > 0)
+                (void) snprintf(waiting, sizeof(waiting), ", %zu waiting for a later stage",
+                        planned->n_waiting);
+        return terminal_print(terminal, stdout, "%zu change%s, %zu refused%s.%s",
                 planned->n_changes, planned->n_changes == 1 ? "" : "s", planned->n_refused,
-                planned->n_changes > 0 ? how : "");
+                waiting, planned->n_changes > 0 ? how : "");
+}
+
+static int print_summary(const Planned *planned, const Terminal *terminal)
+{
+        int r = print_counts(planned, terminal);
+
+        if (r < 0 || !planned->options->next_boot || is_enabled(planned))
+                return r;
+        return terminal_print(terminal, stdout,
+                "vfio-bindd is not enabled, so the next boot does nothing of this. "
+                "\"systemctl enable vfio-bindd\" changes that.");
 }
 
 static int print_table(const Planned *planned)
@@ -326,7 +362,7 @@ const Verb verb_plan = {
                 "                          drop-ins count as usual\n"
                 "  --prune                 As if apply were run with --prune\n"
                 "  --exit-code             6 if something would be changed, 3 if something that a\n"
-                "                          claim wants was refused, 0 if all is as wanted\n"
+                "                          claim wants was refused, 0 if neither\n"
                 "\n"
                 "Errors in the configuration make the exit code 2.\n",
         .options = VERB_OPTION_NEXT_BOOT | VERB_OPTION_CONFIG | VERB_OPTION_PRUNE |
