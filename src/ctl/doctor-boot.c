@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <string.h>
+
 #include "ctl/doctor.h"
 #include "host/initramfs.h"
 #include "host/kernel-command-line.h"
@@ -8,20 +11,47 @@
 
 /* Is everything there that acts at boot: configuration, switch, initramfs? */
 
+static int add_error(Doctor *doctor, const ModelError *error, bool is_last)
+{
+        _cleanup_free_ char *place = NULL;
+        int r;
+
+        r = error->line > 0 ? format_string(&place, "%s:%u", error->file ?: "-", error->line)
+                            : format_string(&place, "%s", error->file ?: "-");
+        if (r >= 0)
+                r = doctor_find(doctor, true, "configuration-error", "%s: %s%s", place,
+                        error->message ?: "it has errors", is_last ? "" : ", and further errors");
+        return r < 0 ? r
+                     : doctor_remedy(doctor,
+                               "\"vfio-bindctl check\" names all of them. Correct the lines, then "
+                               "run \"systemctl reload vfio-bindd\".");
+}
+
+/* Nothing is wrong with what root alone may read. */
+static int add_unreadable(Doctor *doctor, const ModelError *error)
+{
+        int r;
+
+        r = doctor_find(doctor, false, "configuration-unreadable",
+                "%s is not readable for this user, and without it nothing is known of the claims.",
+                error->file ?: "-");
+        return r < 0 ? r : doctor_remedy(doctor, "Run this as root.");
+}
+
+static bool is_forbidden(const ModelError *error)
+{
+        return error->line == 0 && error->message && strstr(error->message, strerror(EACCES));
+}
+
 static int examine_configuration(Doctor *doctor)
 {
         const Model *model = doctor->model;
         int r;
 
+        if (model->n_errors > 0 && is_forbidden(&model->errors[0]))
+                return add_unreadable(doctor, &model->errors[0]);
         if (model->n_errors > 0) {
-                r = doctor_find(doctor, true, "configuration-error", "%s:%u: %s%s",
-                        model->errors[0].file ?: "-", model->errors[0].line,
-                        model->errors[0].message ?: "it has errors",
-                        model->n_errors > 1 ? ", and further errors" : "");
-                if (r >= 0)
-                        r = doctor_remedy(doctor,
-                                "\"vfio-bindctl check\" names all of them. Correct the lines, "
-                                "then run \"systemctl reload vfio-bindd\".");
+                r = add_error(doctor, &model->errors[0], model->n_errors == 1);
                 if (r < 0)
                         return r;
         }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 
+#include "core/planner-internal.h"
 #include "core/vocabulary.h"
 #include "ctl/doctor.h"
 #include "ctl/tree.h"
@@ -113,11 +114,23 @@ static bool knows_reset_methods(const Snapshot *snapshot)
         return false;
 }
 
-static int examine_reset(Doctor *doctor, const Device *device)
+/* A part of the platform, or what Companions= does not let in, stays with the host. */
+static bool goes_to_guests(const ModelDevice *shown, const Device *device)
+{
+        const char *reason = shown->text[DEVICE_REASON];
+
+        if (streq_null(shown->text[DEVICE_ROLE], role_to_string(ROLE_SELECTED)))
+                return true;
+        return !planner_is_platform(device) &&
+               !streq_null(reason, reason_to_string(REASON_COMPANION_NOT_LISTED));
+}
+
+static int examine_reset(Doctor *doctor, const ModelDevice *shown, const Device *device)
 {
         int r;
 
-        if (device->reset_methods || !knows_reset_methods(doctor->snapshot))
+        if (device->reset_methods || !knows_reset_methods(doctor->snapshot) ||
+            !goes_to_guests(shown, device))
                 return 0;
         r = doctor_find(doctor, false, "no-reset",
                 "%s cannot be reset: the next guest gets it as the last one left it, its memory "
@@ -162,7 +175,7 @@ int doctor_examine_devices(Doctor *doctor)
                 if (r >= 0)
                         r = examine_power(doctor, device);
                 if (r >= 0)
-                        r = examine_reset(doctor, device);
+                        r = examine_reset(doctor, shown, device);
         }
         return r;
 }

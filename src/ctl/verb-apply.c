@@ -185,13 +185,13 @@ static int say_nothing_to_do(const Apply *apply, const Model *model)
                 released);
 }
 
-static void say_errors(const Apply *apply, const Model *model)
+static int say_errors(const Apply *apply, const Model *model)
 {
-        if (apply->options->json != JSON_OFF)
-                return;
-        for (size_t i = 0; i < model->n_errors; i++)
-                complain("%s:%u:%u: %s", model->errors[i].file ?: "", model->errors[i].line,
-                        model->errors[i].column, model->errors[i].message ?: "");
+        Terminal terminal = terminal_of(stderr);
+
+        return apply->options->json == JSON_OFF
+                ? print_configuration_errors(model, &terminal, stderr)
+                : 0;
 }
 
 static int print_json(const Apply *apply, const Model *model)
@@ -242,8 +242,8 @@ static int report(Apply *apply)
         if (r < 0)
                 return r;
         if (apply->code == EXIT_CODE_USAGE)
-                say_errors(apply, model);
-        if (!apply->said_something && !apply->options->quiet && apply->options->json == JSON_OFF)
+                r = say_errors(apply, model);
+        if (r >= 0 && !apply->said_something && !apply->options->quiet && apply->options->json == JSON_OFF)
                 r = say_nothing_to_do(apply, model);
         if (r < 0)
                 return r;

@@ -123,6 +123,8 @@ static void execute(const char *path, const CtlRunOptions *options, const char *
                 (void) putenv((char *) options->environment[i]);
         if (options->out_path)
                 out = open(options->out_path, O_WRONLY | O_CLOEXEC);
+        if (options->user > 0 && setresuid(options->user, options->user, options->user) < 0)
+                _exit(126);
         if (dup2(out, STDOUT_FILENO) < 0 || dup2(err, STDERR_FILENO) < 0)
                 _exit(126);
         (void) execv(path, (char **) argv);

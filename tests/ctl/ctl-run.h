@@ -24,6 +24,7 @@ typedef struct CtlRunOptions {
         const char *const *environment;
         const char *out_path; /* a file that standard output goes to instead */
         bool error_terminal;  /* standard error is a terminal of 80 columns */
+        uid_t user;           /* to become, by root; 0: stay */
         /* Called after the program said something, with all that it has said so far. */
         void (*on_output)(void *userdata, pid_t pid, const char *out, const char *err);
         void *userdata;

@@ -65,6 +65,31 @@ static void test_stuck(void)
         end(&f);
 }
 
+/* A file that root alone may read is no mistake in it. */
+static void test_unreadable(void)
+{
+        Fixture f = begin();
+
+        ASSERT_OK(fchmodat(f.fake->fd, "etc/vfio-bind.conf", 0, 0));
+        ASSERT_OK(chmod(f.fake->root, 0755));
+        if (geteuid() == 0)
+                f.options.user = 65534;
+        CtlRun run = CTL_RUN(&f.options, "doctor", "--no-legend", f.root);
+        if (run.code == 127) {
+                ctl_run_done(&run);
+                end(&f);
+                TEST_SKIP("another user cannot run the program here");
+        }
+        ASSERT_CONTAINS(run.out,
+                "warning configuration-unreadable: /etc/vfio-bind.conf is not readable for this "
+                "user, and without it nothing is known of the claims.\n"
+                "  Run this as root.\n");
+        ASSERT_TRUE(!strstr(run.out, "configuration-error"));
+        ASSERT_TRUE(!strstr(run.out, "no-claims"));
+        ctl_run_done(&run);
+        end(&f);
+}
+
 /* A node that is no device of the group's number is none; making one takes root. */
 static void test_owner(void)
 {
@@ -101,6 +126,7 @@ int main(int argc, char **argv)
         ASSERT_EQ(argc, 2);
         ctl_run_set_program(argv[1]);
         test_stuck();
+        test_unreadable();
         test_owner();
         return 0;
 }
