@@ -21,7 +21,7 @@ static void print_verb_line(const Verb *verb)
 
 void help_print(const Verb *const *verbs, size_t n_verbs)
 {
-        fputs("vfio-bindctl [OPTION…] [VERB] [ARGUMENT…]\n"
+        fputs("vfio-bindctl [OPTION...] [VERB] [ARGUMENT...]\n"
               "\n"
               "Shows and applies claims of PCI devices for vfio-pci.\n"
               "\n"
@@ -30,10 +30,13 @@ void help_print(const Verb *const *verbs, size_t n_verbs)
         for (size_t i = 0; i < n_verbs; i++)
                 print_verb_line(verbs[i]);
         fputs("\n"
-              "Options of all verbs:\n"
-              "  --json=pretty|short|off JSON with the names of the D-Bus properties\n"
+              "Common options:\n"
+              "  --json=pretty|short|off JSON with the names of the D-Bus properties; not of\n"
+              "                          snapshot, import and export\n"
               "  -j                      The same, pretty on a terminal, else short\n"
-              "  --root=DIR              Look at a saved tree instead of this machine\n"
+              "  --root=DIR              Look at a saved tree instead of this machine; not of\n"
+              "                          bind, release, wait and monitor, of apply with\n"
+              "                          --dry-run only\n"
               "  --no-legend             Without titles and summary\n"
               "  --no-ask-password       Do not ask for authentication\n"
               "  --no-pager              Accepted: output never goes through a pager\n"
@@ -49,7 +52,7 @@ void help_print(const Verb *const *verbs, size_t n_verbs)
 
 void help_print_verb(const Verb *verb)
 {
-        printf("vfio-bindctl %s [OPTION…]%s%s\n\n%s\n"
-               "Options of all verbs and exit codes: vfio-bindctl --help\n",
+        printf("vfio-bindctl %s [OPTION...]%s%s\n\n%s\n"
+               "Common options and exit codes: vfio-bindctl --help\n",
                 verb->name, verb->arguments ? " " : "", verb->arguments ?: "", verb->help);
 }

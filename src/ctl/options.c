@@ -269,7 +269,7 @@ static bool has_its_arguments(const Options *options, const Verb *verb)
                 return false;
         }
         if (n < verb->least) {
-                complain("%s needs %s argument: vfio-bindctl %s %s.", verb->name,
+                complain("%s needs %s argument: \"vfio-bindctl %s %s\".", verb->name,
                         n == 0 ? "an" : "a further", verb->name, verb->arguments);
                 return false;
         }

@@ -60,7 +60,7 @@ typedef enum VerbOption {
 
 typedef struct Verb {
         const char *name;
-        const char *arguments;  /* as help shows them: "[CLAIM…]"; NULL: none */
+        const char *arguments;  /* as help shows them: "[CLAIM...]"; NULL: none */
         const char *summary;    /* one line of at most 54 columns */
         const char *help;       /* paragraphs and options, lines of at most 80 columns */
         unsigned options;       /* VerbOption */

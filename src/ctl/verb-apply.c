@@ -378,7 +378,7 @@ static int run(const Options *options)
 
 const Verb verb_apply = {
         .name = "apply",
-        .arguments = "[CLAIM…]",
+        .arguments = "[CLAIM...]",
         .summary = "Bind what the claims want, from host drivers too",
         .help = "Binds what the claims (all without an argument) want, from host drivers too\n"
                 "unless the host uses the device. Says on standard error if the initramfs, with\n"

@@ -218,7 +218,8 @@ const Verb verb_check = {
                 "                          /etc/vfio-bind.conf. Ansible: validate:\n"
                 "                          vfio-bindctl check --as=PATH %s\n"
                 "  --strict                Warnings are errors\n"
-                "  --quiet                 Errors only, and with --strict warnings\n",
+                "  --quiet                 Errors only, and warnings where --strict makes them\n"
+                "                          errors\n",
         .options = VERB_OPTION_AS | VERB_OPTION_STRICT,
         .most = 1,
         .needs_no_devices = true,

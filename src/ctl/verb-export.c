@@ -118,7 +118,7 @@ static int run(const Options *options)
 
 const Verb verb_export = {
         .name = "export",
-        .arguments = "TOOL [CLAIM…]",
+        .arguments = "TOOL [CLAIM...]",
         .summary = "Print bound devices in the form of another tool",
         .help = "Prints the bound devices of the claims (all without a name).\n"
                 "\n"

@@ -119,17 +119,17 @@ static int run(const Options *options)
 
 const Verb verb_import = {
         .name = "import",
-        .arguments = "TOOL [FILE…]",
+        .arguments = "TOOL [FILE...]",
         .summary = "Turn another tool's configuration into claims",
         .help = "Prints a configuration, and on standard error what to delete once it works: one\n"
                 "command a line. Writes and deletes nothing.\n"
                 "\n"
                 "Tools:\n"
                 "  opennebula              /etc/sysconfig/vfio-bind, and what pci.conf offers\n"
-                "  one-deploy FILE…        pci_devices in its YAML files\n"
+                "  one-deploy FILE...      pci_devices in its YAML files\n"
                 "  driverctl               /etc/driverctl.d\n"
                 "  kernel                  vfio-pci.ids= of the kernel command line, modprobe.d\n"
-                "  libvirt [FILE…]         PCI host devices of the domains\n",
+                "  libvirt [FILE...]       PCI host devices of the domains\n",
         .least = 1,
         .most = ARGUMENTS_ANY,
         .needs_no_devices = true,

@@ -427,6 +427,10 @@ static int run(const Options *options)
         FILE *file;
         int r;
 
+        if (options->json != JSON_OFF) {
+                complain("snapshot writes an archive, which has no --json=.");
+                return EXIT_CODE_USAGE;
+        }
         file = open_output(options);
         if (!file)
                 return EXIT_CODE_FAILED;

@@ -308,7 +308,7 @@ static int run(const Options *options)
 
 const Verb verb_suggest = {
         .name = "suggest",
-        .arguments = "NAME DEV…",
+        .arguments = "NAME DEV...",
         .summary = "A claim for these devices, pinned to them",
         .help = "Prints a claim that selects these devices and no other, also after the hardware\n"
                 "was changed: where each is, which one it has to be, its serial number where\n"

@@ -303,7 +303,7 @@ static int run(const Options *options)
 
 const Verb verb_wait = {
         .name = "wait",
-        .arguments = "[CLAIM…]",
+        .arguments = "[CLAIM...]",
         .summary = "Wait until claims are bound, released, absent, settled",
         .help = "Waits until every claim named is as --for= says; without an argument, until all\n"
                 "claims are (for \"bound\" those whose hardware is there). It ends at once, with\n"

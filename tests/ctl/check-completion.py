@@ -26,12 +26,12 @@ def run(*arguments):
 
 
 def verbs():
-    lines = run('--help').split('Options of all verbs')[0]
+    lines = run('--help').split('Common options')[0]
     return re.findall(r'^  ([a-z]+)', lines, re.M)
 
 
 def check_words():
-    options = set(re.findall(r'--([a-z-]+)', run('--help').split('Options of all verbs', 1)[1]))
+    options = set(re.findall(r'--([a-z-]+)', run('--help').split('Common options', 1)[1]))
     for verb in verbs():
         options |= set(re.findall(r'^  --([a-z-]+)', run(verb, '--help'), re.M))
     for name in FILES:
