@@ -107,7 +107,7 @@ void complain_no_address(const char *text)
 {
         complain("%s is no address of a PCI function: that is 0000:01:00.0, 01:00.0 or "
                  "pci_0000_01_00_0.",
-                text);
+                *text ? text : "\"\"");
 }
 
 /* Does it look out for devices at all? */

@@ -138,6 +138,15 @@ static int describe_role(const ModelAnswers *answers, const ModelDevice *device,
                 line->line);
 }
 
+/* Of what has no reason of its own. */
+static const char *explain_state(const ModelDevice *device)
+{
+        if (streq_null(device->text[DEVICE_STATE], state_to_string(STATE_PENDING)))
+                return ": nothing has bound it yet. \"vfio-bindctl apply\" does, or the next boot "
+                       "where vfio-bindd is enabled";
+        return "";
+}
+
 static int print_verdict(const Model *model, const ModelAnswers *answers,
         const ModelDevice *device, const Terminal *terminal)
 {
@@ -149,8 +158,9 @@ static int print_verdict(const Model *model, const ModelAnswers *answers,
         if (r < 0)
                 return r;
         if (!reason || (streq(reason, reason_to_string(REASON_EXCLUDED)) && find_exclude(answers)))
-                return terminal_print(terminal, stdout, "%s It is %s.", role,
-                        device->text[DEVICE_STATE] ?: "in an unknown state");
+                return terminal_print(terminal, stdout, "%s It is %s%s.", role,
+                        device->text[DEVICE_STATE] ?: "in an unknown state",
+                        explain_state(device));
         r = format_reason(NULL, reason, model_explain(model, device, reason), NULL, &sentence);
         if (r < 0)
                 return r;

@@ -320,6 +320,9 @@ static void test_nothing(void)
                 "0 claims. \"vfio-bindctl groups\" shows the devices, \"vfio-bindctl suggest NAME "
                 "DEV\" prints a claim for one.\n", "");
         expect(CTL_RUN(&f.options, "apply", "--dry-run", f.root), 0, "Nothing to do.\n", "");
+        expect(CTL_RUN(&f.options, "status", "", f.root), 2, "",
+                "\"\" is no address of a PCI function: that is 0000:01:00.0, 01:00.0 or "
+                "pci_0000_01_00_0.\n");
         expect(CTL_RUN(&f.options, "--root=/nonexistent"), 2, "",
                 "--root=/nonexistent cannot be opened: No such file or directory.\n");
 }
@@ -359,6 +362,11 @@ static void test_usage(void)
                 { { "aply" }, "Unknown verb aply. Did you mean apply?\n" },
                 { { "frobnicate" },
                   "Unknown verb frobnicate. \"vfio-bindctl --help\" lists them.\n" },
+                { { "snapshot", "-j" }, "snapshot writes an archive, which has no --json=.\n" },
+                { { "import", "driverctl", "-j" },
+                  "import prints a configuration, which has no --json=.\n" },
+                { { "suggest" },
+                  "suggest needs an argument: \"vfio-bindctl suggest NAME DEV...\".\n" },
                 { { "list", "gpu" }, "list takes no argument, not even \"gpu\".\n" },
                 { { "list", "--prune" }, "list has no option --prune.\n" },
                 { { "--dry-run" }, "list has no option --dry-run.\n" },
@@ -386,6 +394,15 @@ static void test_usage(void)
                 expect(ctl_run(&(CtlRunOptions){}, cases[i].arguments), 2, "", cases[i].message);
 }
 
+/* Help is printed as it stands: any terminal can show it. */
+static bool is_ascii(const char *text)
+{
+        for (; *text; text++)
+                if ((unsigned char) *text >= 0x80)
+                        return false;
+        return true;
+}
+
 static void test_help(void)
 {
         static const char *const words[] = { "list", "apply", "--json=", "--root=", "--no-pager",
@@ -398,6 +415,9 @@ static void test_help(void)
         for (size_t i = 0; i < ELEMENTSOF(words); i++)
                 ASSERT_CONTAINS(help.out, words[i]);
         ASSERT_TRUE(longest_line(help.out) <= 80);
+        ASSERT_TRUE(is_ascii(help.out));
+        ASSERT_CONTAINS(help.out, "\nCommon options:\n");
+        ASSERT_TRUE(!strstr(help.out, "all verbs"));
         ASSERT_EQ(version.code, 0);
         ASSERT_TRUE(strncmp(version.out, "vfio-bindctl ", 13) == 0);
         {
@@ -405,7 +425,7 @@ static void test_help(void)
                 char *rest = NULL;
 
                 /* each verb of the list has its own */
-                for (char *line = strtok_r(verbs, "\n", &rest); line && !strstr(line, "Options of");
+                for (char *line = strtok_r(verbs, "\n", &rest); line && !strstr(line, "Common options");
                         line = strtok_r(NULL, "\n", &rest)) {
                         _cleanup_ctl_run_ CtlRun own = {};
 
@@ -416,13 +436,14 @@ static void test_help(void)
                         ASSERT_EQ(own.code, 0);
                         ASSERT_CONTAINS(own.out, line + 2);
                         ASSERT_TRUE(longest_line(own.out) <= 80);
+                        ASSERT_TRUE(is_ascii(own.out));
                 }
         }
         {
                 _cleanup_ctl_run_ CtlRun apply = CTL_RUN(&(CtlRunOptions){}, "apply", "-h");
 
                 ASSERT_EQ(apply.code, 0);
-                ASSERT_CONTAINS(apply.out, "vfio-bindctl apply [OPTION…] [CLAIM…]\n");
+                ASSERT_CONTAINS(apply.out, "vfio-bindctl apply [OPTION...] [CLAIM...]\n");
                 ASSERT_CONTAINS(apply.out, "--dry-run");
                 ASSERT_TRUE(longest_line(apply.out) <= 80);
         }
