@@ -243,7 +243,8 @@ static int report(Apply *apply)
                 return r;
         if (apply->code == EXIT_CODE_USAGE)
                 r = say_errors(apply, model);
-        if (r >= 0 && !apply->said_something && !apply->options->quiet && apply->options->json == JSON_OFF)
+        if (r >= 0 && !apply->said_something && !apply->options->quiet &&
+            apply->options->json == JSON_OFF)
                 r = say_nothing_to_do(apply, model);
         if (r < 0)
                 return r;

@@ -425,7 +425,8 @@ static void test_help(void)
                 char *rest = NULL;
 
                 /* each verb of the list has its own */
-                for (char *line = strtok_r(verbs, "\n", &rest); line && !strstr(line, "Common options");
+                for (char *line = strtok_r(verbs, "\n", &rest);
+                        line && !strstr(line, "Common options");
                         line = strtok_r(NULL, "\n", &rest)) {
                         _cleanup_ctl_run_ CtlRun own = {};
 
