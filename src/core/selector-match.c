@@ -78,16 +78,34 @@ static bool same_module(const char *a, const char *b)
         return *a == *b;
 }
 
+static bool has_host_driver(const Device *device, const char *module)
+{
+        for (char **item = device->host_drivers.list; item && *item; item++)
+                if (same_module(*item, module))
+                        return true;
+        return false;
+}
+
+/* An image lists the aliases of those modules only that it has: one that it names for another
+ * function is there with all of them. */
+static bool knows_module(const MatchContext *context, const char *module)
+{
+        for (size_t i = 0; i < context->snapshot->n_devices; i++)
+                if (has_host_driver(&context->snapshot->devices[i], module))
+                        return true;
+        return false;
+}
+
 static Answer evaluate_host_driver(const char *module, const MatchContext *context,
         const Device *device)
 {
         if (!device->host_drivers.known)
                 return ANSWER_UNKNOWN;
-        for (char **item = device->host_drivers.list; item && *item; item++)
-                if (same_module(*item, module))
-                        return ANSWER_YES;
-        /* An image lists the aliases of those modules only that it has. */
-        return context->stage == STAGE_INITRD ? ANSWER_UNKNOWN : ANSWER_NO;
+        if (has_host_driver(device, module))
+                return ANSWER_YES;
+        if (context->stage == STAGE_INITRD && !knows_module(context, module))
+                return ANSWER_UNKNOWN;
+        return ANSWER_NO;
 }
 
 static Answer evaluate_pf_name(const char *name, const MatchContext *context, const Device *pf)
