@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ctl/doctor.h"
 #include "host/initramfs.h"
@@ -33,30 +34,45 @@ static int add_unreadable(Doctor *doctor, const ModelError *error)
         int r;
 
         r = doctor_find(doctor, false, "configuration-unreadable",
-                "%s is not readable for this user, and without it nothing is known of the claims.",
-                error->file ?: "-");
+                "%s is not readable for this user%s.",
+                error->file ?: "a directory of the configuration",
+                doctor->told ? "" : ", and without it nothing is known of the claims");
         return r < 0 ? r : doctor_remedy(doctor, "Run this as root.");
 }
 
 static bool is_forbidden(const ModelError *error)
 {
-        return error->line == 0 && error->message && strstr(error->message, strerror(EACCES));
+        return geteuid() != 0 && error->line == 0 && error->message &&
+                strstr(error->message, strerror(EACCES));
+}
+
+static int examine_errors(Doctor *doctor, bool *ret_is_forbidden)
+{
+        const ModelError *forbidden = NULL, *wrong = NULL;
+        const Model *model = doctor->model;
+        size_t n_wrong = 0;
+        int r = 0;
+
+        for (size_t i = 0; i < model->n_errors; i++)
+                if (is_forbidden(&model->errors[i])) {
+                        forbidden = forbidden ?: &model->errors[i];
+                } else {
+                        wrong = wrong ?: &model->errors[i];
+                        n_wrong++;
+                }
+        *ret_is_forbidden = forbidden;
+        if (wrong)
+                r = add_error(doctor, wrong, n_wrong == 1);
+        return r < 0 || !forbidden ? r : add_unreadable(doctor, forbidden);
 }
 
 static int examine_configuration(Doctor *doctor)
 {
-        const Model *model = doctor->model;
-        int r;
+        bool is_forbidden;
+        int r = examine_errors(doctor, &is_forbidden);
 
-        if (model->n_errors > 0 && is_forbidden(&model->errors[0]))
-                return add_unreadable(doctor, &model->errors[0]);
-        if (model->n_errors > 0) {
-                r = add_error(doctor, &model->errors[0], model->n_errors == 1);
-                if (r < 0)
-                        return r;
-        }
-        if (model->n_claims > 0)
-                return 0;
+        if (r < 0 || is_forbidden || doctor->model->n_claims > 0)
+                return r;
         r = doctor_find(doctor, false, "no-claims", "Nothing is claimed.");
         return r < 0 ? r
                      : doctor_remedy(doctor,

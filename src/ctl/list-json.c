@@ -147,7 +147,7 @@ int list_print_json(const Model *model, bool pretty, FILE *file)
         return json_print(&json, file);
 }
 
-static void json_physical_functions(Json *json, const ModelPhysicalFunctions *functions)
+void json_physical_functions(Json *json, const ModelPhysicalFunctions *functions)
 {
         json_open_array(json, "PhysicalFunctions");
         for (size_t i = 0; i < functions->n_items; i++) {

@@ -50,4 +50,5 @@ void json_claim_alone(Json *json, const ModelClaim *claim); /* without its devic
 void json_configuration_errors(Json *json, const Model *model);
 /* "Steps" of a plan; "Devices" as they are after "apply", with what its reply says of them. */
 void json_steps(Json *json, const ModelSteps *steps);
+void json_physical_functions(Json *json, const ModelPhysicalFunctions *functions);
 void json_results(Json *json, const Model *after, const ApplyItems *items);

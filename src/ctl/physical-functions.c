@@ -162,17 +162,29 @@ static bool read_requested(const ModelPhysicalFunction *function, int64_t *ret)
         return true;
 }
 
-/* The daemon writes a number that nothing is in the way of by itself, or when it is asked to. */
-static int64_t number_to_write(const ModelPhysicalFunction *function)
+/* The daemon writes a number that nothing is in the way of by itself, or when it is asked to:
+ * another one than there is, too, which it shows as refused until then. */
+static int64_t number_to_write(const ModelPhysicalFunction *function, bool next_boot)
 {
         const char *reason = function->reason;
+        bool differs = !next_boot && streq_null(reason, reason_to_string(REASON_NUMVFS_DIFFERS));
+        bool pending = streq_null(function->state, state_to_string(STATE_PENDING)) &&
+                (!reason || streq(reason, reason_to_string(REASON_NEEDS_APPLY)));
         int64_t wanted;
 
-        if (!streq_null(function->state, state_to_string(STATE_PENDING)) ||
-            (reason && !streq(reason, reason_to_string(REASON_NEEDS_APPLY))) ||
-            !read_requested(function, &wanted) || wanted == function->num_vfs)
+        if ((!differs && !pending) || !read_requested(function, &wanted) ||
+            wanted == function->num_vfs)
                 return -1;
         return wanted;
+}
+
+/* As a plan that may do so has it. */
+static int plan_number(ModelPhysicalFunction *function, int64_t number)
+{
+        function->set_num_vfs = number;
+        if (!streq_null(function->state, state_to_string(STATE_REFUSED)))
+                return 0;
+        return set_outcome(function, state_to_string(STATE_PENDING), REASON_NONE, NULL);
 }
 
 static int copy(const ModelPhysicalFunction *from, ModelPhysicalFunction *to)
@@ -211,8 +223,8 @@ int physical_functions_of_model(const Model *model, bool next_boot, ModelPhysica
                 r = model_add_physical_function(ret, &shown);
                 if (r >= 0)
                         r = copy(function, shown);
-                if (r >= 0)
-                        shown->set_num_vfs = number_to_write(function);
+                if (r >= 0 && number_to_write(function, next_boot) >= 0)
+                        r = plan_number(shown, number_to_write(function, next_boot));
         }
         return r;
 }
@@ -248,8 +260,8 @@ static void describe_changes(const ModelPhysicalFunction *function, Buffer *buff
         if (function->set_num_vfs >= 0)
                 buffer_printf(buffer, "NumVFs=%" PRIi64 " would be written", function->set_num_vfs);
         if (function->set_num_vfs >= 0 && function->num_vfs > 0)
-                buffer_printf(buffer, " in place of the %" PRIi64 " that are there",
-                        function->num_vfs);
+                buffer_printf(buffer, " in place of the %" PRIi64 " that are there, if none is "
+                        "in use", function->num_vfs);
         if (function->probing)
                 buffer_printf(buffer, "%sautomatic probing of its virtual functions would be "
                         "switched %s", function->set_num_vfs >= 0 ? ", " : "", function->probing);

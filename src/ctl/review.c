@@ -114,6 +114,10 @@ static void review_match(const Machine *machine, const Match *match, const char 
                 diagnostic_warning(list, match->location, section,
                         "late: name= is known when udev has run, and until then what other claims "
                         "select has to wait, too. Add id=");
+        if ((terms & ~TERMS_OF_GUARDS) == TERMS(TERM_HOST_DRIVER))
+                diagnostic_warning(list, match->location, section,
+                        "late: hostdriver= is known to an initramfs only of modules that it has, "
+                        "and what other claims select has to wait there, too. Add id=");
         if (terms & TERMS_OF_PLACE) {
                 if (!(terms & (TERMS_OF_IDENTITY | TERMS(TERM_VF))))
                         review_unpinned(machine, match, section, list);
@@ -167,17 +171,14 @@ static void review_accounts(const Machine *machine, const Claim *claim, const ch
 {
         for (NodeAccount account = 0; account < _NODE_ACCOUNT_MAX; account++) {
                 const char *name = node_account_name(&claim->settings, account);
-                bool is_default =
-                        streq(name, node_account_name(&machine->config->defaults, account));
 
                 if (node_account_is_first(machine->config, claim, account) &&
                     node_account_is_unknown(&machine->host, &claim->settings, account))
                         diagnostic_warning(list, claim->location, section,
-                                "%s: there is no account \"%s\", which %s=%s names: only root "
-                                "could open the devices. Create it, or name another one",
+                                "%s: there is no account \"%s\", which this claim has as %s=: only "
+                                "root could open the devices. Create it, or name another one",
                                 reason_to_string(REASON_ACCOUNT_UNKNOWN), name,
-                                node_account_key(account),
-                                is_default ? " of [Defaults], or the built-in default," : "");
+                                node_account_key(account));
         }
 }
 

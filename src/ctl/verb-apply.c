@@ -208,6 +208,8 @@ static int print_json(const Apply *apply, const Model *model)
                 json_steps(&json, &apply->steps);
         else
                 json_results(&json, model, &apply->items);
+        if (!apply->options->dry_run)
+                json_physical_functions(&json, &model->physical_functions);
         json_close_object(&json);
         return json_print(&json, stdout);
 }

@@ -54,19 +54,20 @@ static bool is_change(const ModelStep *step)
 }
 
 /* It is told later whether it moves. */
-static bool is_deferred(const ModelStep *step)
+/* While the host runs there is no later stage. */
+static bool is_deferred(const Planned *planned, const ModelStep *step)
 {
-        return !is_change(step) &&
+        return planned->options->next_boot && !is_change(step) &&
                streq_null(step->reason, reason_to_string(REASON_DEFERRED_TO_NEXT_STAGE));
 }
 
 /* A function that is not moved though a claim wants it, or that a claim with an error keeps; what
  * only follows its group, or stands beside it, is not counted again. */
-static bool is_refusal(const Model *model, const ModelStep *step)
+static bool is_refusal(const Planned *planned, const ModelStep *step)
 {
-        const ModelDevice *device = model_find_device(model, &step->address);
+        const ModelDevice *device = model_find_device(planned->source.model, &step->address);
 
-        if (is_change(step) || is_deferred(step) || !step->reason || !device)
+        if (is_change(step) || is_deferred(planned, step) || !step->reason || !device)
                 return false;
         if (streq_null(device->text[DEVICE_ROLE], role_to_string(ROLE_EXCLUDED)))
                 return device->claim &&
@@ -75,8 +76,11 @@ static bool is_refusal(const Model *model, const ModelStep *step)
 }
 
 /* One that has no function, for all that it selects stays with the host: no row speaks for it. */
-static bool is_excluded(const ModelClaim *claim)
+static bool is_excluded(const Model *model, const ModelClaim *claim)
 {
+        for (size_t i = 0; i < model->n_devices; i++)
+                if (streq_null(model->devices[i].claim, claim->text[CLAIM_NAME]))
+                        return false;
         return streq_null(claim->text[CLAIM_STATE], state_to_string(STATE_REFUSED)) &&
                streq_null(claim->text[CLAIM_REASON], reason_to_string(REASON_EXCLUDED));
 }
@@ -87,11 +91,11 @@ static void count(Planned *planned)
 
         for (size_t i = 0; i < planned->steps.n_items; i++) {
                 planned->n_changes += is_change(&planned->steps.items[i]);
-                planned->n_refused += is_refusal(model, &planned->steps.items[i]);
-                planned->n_waiting += is_deferred(&planned->steps.items[i]);
+                planned->n_refused += is_refusal(planned, &planned->steps.items[i]);
+                planned->n_waiting += is_deferred(planned, &planned->steps.items[i]);
         }
         for (size_t i = 0; i < model->n_claims; i++)
-                planned->n_refused += is_excluded(&model->claims[i]);
+                planned->n_refused += is_excluded(model, &model->claims[i]);
         for (size_t i = 0; i < planned->steps.physical_functions.n_items; i++) {
                 const ModelPhysicalFunction *function =
                         &planned->steps.physical_functions.items[i];
@@ -123,9 +127,10 @@ static int add_reason(Table *table, const Model *model, const ModelStep *step,
         return r;
 }
 
-static int add_step(Table *table, const Model *model, const ModelStep *step,
+static int add_step(Table *table, const Planned *planned, const ModelStep *step,
         const ModelStep *previous)
 {
+        const Model *model = planned->source.model;
         const ModelDevice *device = model_find_device(model, &step->address);
         char group[24] = "-";
 
@@ -136,9 +141,9 @@ static int add_step(Table *table, const Model *model, const ModelStep *step,
                 table_set(table, COLUMN_GROUP, group, STYLE_NONE);
         table_set(table, COLUMN_DEVICE, PCI_ADDRESS_TEXT(&step->address), STYLE_NONE);
         table_set(table, COLUMN_ACTION, step->action ?: "none",
-                is_change(step)                 ? STYLE_GOOD
-                        : is_refusal(model, step) ? STYLE_BAD
-                                                  : STYLE_NONE);
+                is_change(step)                     ? STYLE_GOOD
+                        : is_refusal(planned, step) ? STYLE_BAD
+                                                    : STYLE_NONE);
         table_set(table, COLUMN_FROM, step->from ?: "-", STYLE_NONE);
         table_set(table, COLUMN_TO, step->to ?: "-", STYLE_NONE);
         table_set(table, COLUMN_CLAIM, device ? device->claim ?: "-" : "-", STYLE_NONE);
@@ -180,7 +185,7 @@ static bool has_lines(const Planned *planned)
         const Model *model = planned->source.model;
 
         for (size_t i = 0; i < model->n_claims; i++)
-                if (is_excluded(&model->claims[i]))
+                if (is_excluded(model, &model->claims[i]))
                         return true;
         for (size_t i = 0; i < functions->n_items; i++)
                 if (physical_function_says_something(&functions->items[i]))
@@ -195,7 +200,7 @@ static int print_lines(const Planned *planned, const Terminal *terminal)
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < model->n_claims; i++)
-                if (is_excluded(&model->claims[i]))
+                if (is_excluded(model, &model->claims[i]))
                         r = print_claim(&model->claims[i], terminal);
         return r < 0 ? r : print_physical_functions(planned, terminal);
 }
@@ -256,7 +261,7 @@ static int print_table(const Planned *planned)
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < planned->steps.n_items; i++)
-                r = add_step(table, planned->source.model, &planned->steps.items[i],
+                r = add_step(table, planned, &planned->steps.items[i],
                         i > 0 ? &planned->steps.items[i - 1] : NULL);
         has_table = table_rows(table) > 0;
         if (r >= 0 && has_table)

@@ -462,6 +462,19 @@ static void test_physical_functions(void)
                                          "\"TotalVFs\":7,\"NumVFs\":0,\"State\":\"pending\",");
                 ASSERT_CONTAINS(run.out, "\"SetNumVFs\":4,");
         }
+
+        /* another number is refused until somebody asks for it */
+        ctl_bus_publish(&f,
+                "0000:06:00.0 id=8086:10c9 class=020000 group=20 driver=igb vfs=7 autoprobe=0\n"
+                "0000:06:10.0 id=8086:10ca class=020000 group=22 driver=igbvf pf=0000:06:00.0 "
+                "vf=0\n");
+        ctl_expect(CTL_RUN(&f.options, "plan", "--exit-code"), 6,
+                "PhysicalFunction nic0 (0000:06:00.0): NumVFs=4 would be written in place of the 1 "
+                "that are there, if none is in use.\n"
+                "\n"
+                "1 change, 0 refused. \"vfio-bindctl apply\" makes them.\n",
+                "");
+        ctl_expect(CTL_RUN(&f.options, "plan", "--next-boot", "--no-legend"), 0, "", "");
 }
 
 /* A bus that could start the daemon is never asked to. */

@@ -86,6 +86,14 @@ static void test_unreadable(void)
                 "  Run this as root.\n");
         ASSERT_TRUE(!strstr(run.out, "configuration-error"));
         ASSERT_TRUE(!strstr(run.out, "no-claims"));
+
+        /* unlike one in what may be read */
+        ctl_run_done(&run);
+        fake_sysfs_write(f.fake, "etc/vfio-bind.conf.d/10-x.conf", "[Claim x]\nMatchh=01:00.0\n");
+        run = CTL_RUN(&f.options, "doctor", "--no-legend", f.root);
+        ASSERT_EQ(run.code, 1);
+        ASSERT_CONTAINS(run.out, "warning configuration-unreadable: /etc/vfio-bind.conf is not");
+        ASSERT_CONTAINS(run.out, "error configuration-error: /etc/vfio-bind.conf.d/10-x.conf:2");
         ctl_run_done(&run);
         end(&f);
 }
