@@ -33,6 +33,9 @@ case "$BOOT" in
             grep -q "vfio-bindd-helper.*$ROOT_DISK .*given back to nvme" /run/rig-journal
         assert_driver "$ROOT_DISK" nvme
         assert_property "$ROOT_DISK" State 's "gave-back"'
+        [ "$BOOT" = gave-back ] ||
+            check "after it was seen that nobody is asked for a passphrase" \
+                grep -q "Finished vfio-bindd-giveback-wait.service" /run/rig-journal
         ;;
     *)
         for address in "$DRIVE" "$NICS_0" "$NICS_1"; do

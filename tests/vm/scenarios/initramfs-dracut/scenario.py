@@ -32,7 +32,8 @@ BOOTS = (
         initramfs="dracut-systemd",
         root_model="nvme",
         files=everything,
-        kernel_args="rd.retry=40",
+        # so that systemd's timer comes before dracut's own hooks
+        kernel_args="rd.retry=300",
     ),
 )
 
