@@ -48,15 +48,17 @@ def check(boots, report):
 
     Boots without us differ among themselves, on a busy host by seconds: each is done twice, and the
     slower one without us is compared with the faster one with us. What came later all the same is
-    ours only if our units took that long to start.
+    ours only if our units took that long to start. Where a guest takes more than 20 s to come up,
+    everything in it takes longer: there it is a tenth of that.
     """
     control = max(_usec(boots, "control", "multi-user-usec"))
+    limit = max(2_000_000, control // 10)
     for name in ("no-iommu", "no-module", "shared-group", "absent"):
         later = min(_usec(boots, name, "multi-user-usec")) - control
         own = min(_usec(boots, name, "own-start-up-usec"))
         report.true(f"{name}: our units were started", own > 0)
         report.true(
-            f"{name}: multi-user.target within 2 s of the control boots",
-            min(later, own) <= 2_000_000,
+            f"{name}: multi-user.target within {limit / 1e6:.1f} s of the control boots",
+            min(later, own) <= limit,
             f"{later / 1e6:.1f} s later, {own / 1e6:.1f} s of them in our units",
         )
