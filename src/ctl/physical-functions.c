@@ -213,6 +213,7 @@ int physical_functions_of_model(const Model *model, bool next_boot, ModelPhysica
 
         for (size_t i = 0; r >= 0 && i < model->physical_functions.n_items; i++) {
                 const ModelPhysicalFunction *function = &model->physical_functions.items[i];
+                int64_t number = number_to_write(function, next_boot);
                 ModelPhysicalFunction *shown;
 
                 /* A boot begins without virtual functions, and without what failed. */
@@ -223,8 +224,8 @@ int physical_functions_of_model(const Model *model, bool next_boot, ModelPhysica
                 r = model_add_physical_function(ret, &shown);
                 if (r >= 0)
                         r = copy(function, shown);
-                if (r >= 0 && number_to_write(function, next_boot) >= 0)
-                        r = plan_number(shown, number_to_write(function, next_boot));
+                if (r >= 0 && number >= 0)
+                        r = plan_number(shown, number);
         }
         return r;
 }

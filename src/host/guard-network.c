@@ -267,14 +267,16 @@ static int scan_hidden(Guard *guard)
 
 static int note_session(Guard *guard, const char *name)
 {
-        _cleanup_free_ char *path = NULL, *what = NULL;
+        _cleanup_free_ char *path = NULL, *what = NULL, *shown = NULL;
 
         if (!is_interface_name(name))
                 return 0;
         int r = find_interface(guard, name, &path);
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
-        r = format_string(&what, "a PPPoE session runs over %s", name);
+        r = guard_printable(name, &shown);
+        if (r == 0)
+                r = format_string(&what, "a PPPoE session runs over %s", shown);
         return r < 0 ? r : guard_add_by_path(guard, path, IN_USE_NETWORK, what,
                                    "End that connection");
 }

@@ -22,26 +22,23 @@ static sd_bus_message *from(sd_bus_message *call, unsigned sender)
         return call;
 }
 
-static void send_all(Flood *flood, unsigned sender, TestReply *reply)
+static void send_call(Flood *flood, unsigned sender, const char *interface, const char *member,
+        TestReply *reply)
 {
         sd_bus *client = flood->fixture.client;
 
         test_send(client,
-                from(test_call_new(client, NULL, BUS_ROOT, OBJECT_MANAGER, "GetManagedObjects",
-                             NULL),
-                        sender),
-                reply);
+                from(test_call_new(client, NULL, BUS_ROOT, interface, member, NULL), sender), reply);
+}
+
+static void send_all(Flood *flood, unsigned sender, TestReply *reply)
+{
+        send_call(flood, sender, OBJECT_MANAGER, "GetManagedObjects", reply);
 }
 
 static void send_list(Flood *flood, unsigned sender, TestReply *reply)
 {
-        sd_bus *client = flood->fixture.client;
-
-        test_send(client,
-                from(test_call_new(client, NULL, BUS_ROOT, BUS_INTERFACE_MANAGER, "ListDevices",
-                             NULL),
-                        sender),
-                reply);
+        send_call(flood, sender, BUS_INTERFACE_MANAGER, "ListDevices", reply);
 }
 
 static unsigned count_answered(const Flood *flood)
