@@ -224,7 +224,7 @@ static int keep_last_outcome(const Planning *planning, MemberPlan *member, bool 
         State state = device_recorded_state(member->device);
 
         *ret_kept = false;
-        if (planning->request->may_unbind || member->fresh)
+        if (planning->request->may_unbind || planning->request->retry || member->fresh)
                 return 0;
         if ((state == STATE_FAILED || (state == STATE_REFUSED && member->device->driver)) &&
             decided_under(member->device, planning->config)) {
@@ -252,6 +252,11 @@ static bool was_taken_from_us(const MemberPlan *member)
                        member->device->driver);
 }
 
+static bool may_take(const PlanRequest *request, const MemberPlan *member)
+{
+        return request->may_unbind || member->fresh || (request->retry && !member->device->driver);
+}
+
 static bool may_reclaim(const MemberPlan *member, const ClaimSettings *settings)
 {
         return settings->on_drift == DRIFT_RECLAIM && member->device->record->drift_count < 3;
@@ -276,7 +281,7 @@ static int decide_member(const Planning *planning, MemberPlan *member,
         const ClaimSettings *settings, bool *ret_waits)
 {
         const Device *device = member->device;
-        bool may_unbind = planning->request->may_unbind || member->fresh;
+        bool may_take_it = may_take(planning->request, member);
         int r;
 
         *ret_waits = false;
@@ -286,7 +291,7 @@ static int decide_member(const Planning *planning, MemberPlan *member,
                 return 0;
         }
 
-        if (!may_unbind && was_taken_from_us(member)) {
+        if (!may_take_it && was_taken_from_us(member)) {
                 bool reclaim = may_reclaim(member, settings);
 
                 member->state = STATE_DRIFTED;
@@ -298,7 +303,7 @@ static int decide_member(const Planning *planning, MemberPlan *member,
                 if (r < 0)
                         return r;
                 if (!*ret_waits) {
-                        Reason reason = may_unbind ? REASON_NONE : why_not_yet(planning, device);
+                        Reason reason = may_take_it ? REASON_NONE : why_not_yet(planning, device);
 
                         *ret_waits = reason != REASON_NONE;
                         set_pending(member, reason);

@@ -16,6 +16,9 @@ typedef struct PlanRequest {
         /* host drivers are still being offered what is there: that a function has none says nothing
          * yet, and only those above and what may_unbind asks for are taken */
         bool awaits_drivers;
+        /* what a request or an earlier decision began: neither a failed attempt nor what another
+         * program did meanwhile keeps from taking what has no driver (may_unbind implies it) */
+        bool retry;
         bool prune; /* release what no claim selects any more */
         /* if not NULL: work is planned only for groups with a function of these claims */
         char *const *only_claims;

@@ -250,6 +250,7 @@ static int plan_resume(const Manager *manager, const View *view, const GroupPlan
         PlanRequest request = {
                 .stage = STAGE_RUNTIME,
                 .may_unbind = may_unbind(entries, n),
+                .retry = true,
                 .only_function = &shown->members[0].device->address,
         };
         GroupPlan *group;

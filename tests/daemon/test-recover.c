@@ -337,6 +337,22 @@ static void test_release_of_what_is_claimed_again(void)
         fixture_done(&fixture);
 }
 
+/* Another program had unbound one of two, which was only to be reported, and then a bind was asked
+ * for: that is what counts. */
+static void test_bind_of_what_drifted(void)
+{
+        Fixture fixture;
+
+        leave_half_released(&fixture, "bind " ONE " - -> vfio-pci");
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DEVICE(&fixture, ONE, "bound", "");
+        ASSERT_DEVICE(&fixture, TWO, "bound", "");
+        ASSERT_DRIVER(&fixture, ONE, "vfio-pci");
+        ASSERT_EQ(count_intents(&fixture), 0);
+        fixture_done(&fixture);
+}
+
 /* Without leave to take anything by itself, the daemon still leaves no group half done. */
 static void test_switched_off(void)
 {
@@ -413,6 +429,7 @@ int main(void)
         test_release_is_finished("");
         test_release_is_finished(" driver=nvme");
         test_release_of_what_is_claimed_again();
+        test_bind_of_what_drifted();
         test_switched_off();
         test_off_on_command_line();
         test_damaged_intents();

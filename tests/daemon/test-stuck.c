@@ -64,6 +64,49 @@ static void start_bound(Fixture *fixture, const char *config)
         ASSERT_DRIVER(fixture, DISK, "vfio-pci");
 }
 
+/* A daemon before this one was told to bind what another program had unbound, and its worker got
+ * stuck. When that comes back, what was asked for last is done: it takes nothing from a driver. */
+static void test_worker_outlives_daemon(void)
+{
+        DeviceRecord record = {
+                .has_original = true,
+                .original_driver = (char *) "nvme",
+                .claim = (char *) "disk",
+                .target_driver = (char *) "vfio-pci",
+                .provenance = PROVENANCE_TAKEN,
+                .state = STATE_STUCK,
+                .reason = REASON_WORKER_TIMEOUT,
+        };
+        int lock;
+        const Host *host;
+        PciAddress address;
+        Fixture fixture;
+        uint64_t inode;
+
+        fixture_init(&fixture, TREE, CONFIG);
+        machine_set_driver(&fixture.machine, DISK, "");
+        host = &fixture.machine.host;
+        inode = fake_sysfs_inode(fixture.machine.tree, DISK);
+        ASSERT_OK(pci_address_parse(DISK, &address));
+        ASSERT_OK(store_prepare(host));
+        ASSERT_OK(store_save_original(host, &address, inode, &record));
+        ASSERT_OK(store_save(host, &address, inode, &record));
+        ASSERT_OK(store_begin_intent(host, 15, "bind " DISK " - -> vfio-pci"));
+        lock = store_lock_group(host, 15, false);
+        ASSERT_TRUE(lock >= 0);
+
+        fixture_start(&fixture);
+        FIXTURE_RUN_UNTIL(&fixture, manager_view(fixture.manager));
+        ASSERT_DEVICE(&fixture, DISK, "stuck", "worker-timeout");
+        close(lock);
+        fixture_event(&fixture, NULL);
+        FIXTURE_RUN_UNTIL(&fixture, strcmp(fixture_state(&fixture, DISK), "stuck") != 0);
+        fixture_settle(&fixture);
+        ASSERT_DEVICE(&fixture, DISK, "bound", "");
+        ASSERT_DRIVER(&fixture, DISK, "vfio-pci");
+        fixture_done(&fixture);
+}
+
 /* A process with a node of the group open, as /proc shows it. */
 static void add_holder(Fixture *fixture)
 {
@@ -228,6 +271,7 @@ int main(void)
         test_worker(MANUAL_RELEASED, true, NULL, "", "released");
         test_worker(MANUAL_BOUND, false, NULL, "vfio-pci", "bound");
         test_worker(MANUAL_BOUND, false, "pci-stub", "pci-stub", "bound");
+        test_worker_outlives_daemon();
         test_never_returns();
         test_unbound_by_others("report", "", "drifted");
         test_unbound_by_others("reclaim", "vfio-pci", "bound");
