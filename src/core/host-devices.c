@@ -65,20 +65,20 @@ static HostDevice *find_last(HostDevices *devices, const char *path)
         return NULL;
 }
 
-int host_devices_add(HostDevices *devices, const Device *device, InUse use, const char *what)
+int host_devices_add(HostDevices *devices, const Device *device, unsigned use, const char *what)
 {
         HostDevice *item = find_last(devices, device->path);
         int r;
 
         if (!item)
                 r = add_item(devices, device, what, &item);
-        else if ((item->uses & ((2U << use) - 1)) == 0) /* a graver use than what is listed */
+        else if ((item->uses & (use | (use - 1))) == 0) /* a graver use than what is listed */
                 r = replace_string(&item->what, what);
         else
                 r = 0;
         if (r < 0)
                 return r;
-        item->uses |= 1U << use;
+        item->uses |= use;
         return 0;
 }
 
@@ -95,7 +95,7 @@ static int add_uses(HostDevices *devices, const MemberPlan *member)
 
                 if (ignored & 1U << note->use)
                         continue;
-                r = host_devices_add(devices, device, note->use, note->what);
+                r = host_devices_add(devices, device, 1U << note->use, note->what);
                 if (r < 0)
                         return r;
         }
@@ -112,6 +112,51 @@ int host_devices_add_uses(HostDevices *devices, const Plan *plan)
                                 return r;
                 }
         return 0;
+}
+
+static bool is_platform_at_work(const Device *device)
+{
+        return !device->is_bridge && planner_is_platform(device) && !planner_is_ignorable(device) &&
+               !driver_is_vfio(device->driver);
+}
+
+static bool has_others(const GroupPlan *group)
+{
+        for (size_t i = 0; i < group->n_members; i++) {
+                const Device *device = group->members[i].device;
+
+                if (!device->is_bridge && !planner_is_platform(device))
+                        return true;
+        }
+        return false;
+}
+
+static int add_platform(HostDevices *devices, const GroupPlan *group)
+{
+        for (size_t i = 0; i < group->n_members; i++) {
+                const Device *device = group->members[i].device;
+                _cleanup_free_ char *what = NULL;
+                int r;
+
+                if (!is_platform_at_work(device))
+                        continue;
+                r = format_string(&what, "its driver was %s", device->driver);
+                if (r >= 0)
+                        r = host_devices_add(devices, device, HOST_DEVICE_PLATFORM, what);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int host_devices_add_platform(HostDevices *devices, const Plan *plan)
+{
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < plan->n_groups; i++)
+                if (plan->groups[i].number >= 0 && has_others(&plan->groups[i]))
+                        r = add_platform(devices, &plan->groups[i]);
+        return r;
 }
 
 static int compare_items(const void *a, const void *b)
@@ -225,6 +270,7 @@ const HostDevice *host_devices_match(const HostDevices *devices, const bool *in_
 {
         const HostDevice *here = host_devices_find(devices, device->path);
 
+        allowed |= HOST_DEVICE_PLATFORM;
         *ret_moved = false;
         if (here && here->uses & ~allowed && host_device_is(here, device))
                 return here;
@@ -237,4 +283,12 @@ const HostDevice *host_devices_match(const HostDevices *devices, const bool *in_
                 return item;
         }
         return NULL;
+}
+
+const HostDevice *host_devices_match_platform(const HostDevices *devices, const Device *device)
+{
+        const HostDevice *item = host_devices_find(devices, device->path);
+
+        return item && item->uses & HOST_DEVICE_PLATFORM && host_device_is(item, device) ? item
+                                                                                         : NULL;
 }

@@ -3,16 +3,21 @@
 
 #include "core/plan.h"
 
-/* The record of what the host needs: which functions its guard would have refused while it ran, and
- * those that its tables of file systems name. The early stages go by it, when nothing is mounted
+/* The record of what the host needs: which functions its guard would have refused while it ran,
+ * those that its tables of file systems name, and the parts of the platform that had a host driver
+ * and share their group. The early stages go by it, when nothing is mounted
  * and no driver tells. */
+
+/* A bit beside 1 << InUse: no use that keeps the function itself from being taken, but its group
+ * from being taken for others. */
+#define HOST_DEVICE_PLATFORM (1U << _IN_USE_MAX)
 
 typedef struct HostDevice {
         char *path; /* where it was, as Device.path; never NULL */
         PciAddress address; /* its address then, for people */
         uint16_t vendor, device, subsystem_vendor, subsystem_device;
         char *serial; /* 16 lower-case hex digits; NULL: none, or not known */
-        unsigned uses; /* bits 1 << InUse, not 0 */
+        unsigned uses; /* bits 1 << InUse and HOST_DEVICE_PLATFORM, not 0 */
         char *what; /* names the thing: "/dev/nvme1n1p2 is mounted on /srv"; never NULL */
 } HostDevice;
 
@@ -26,10 +31,10 @@ HostDevices *host_devices_free(HostDevices *devices);
 DEFINE_CLEANUP(HostDevices, host_devices_free)
 #define _cleanup_host_devices_ _cleanup_(host_devices_freep)
 
-/* Notes one more use of a function of the machine, which is added if it is not there. Of several
- * uses, `what` is said of the first in the order of InUse. Call host_devices_finish() after the
- * last one. Returns 0, -ENOMEM. */
-int host_devices_add(HostDevices *devices, const Device *device, InUse use, const char *what)
+/* Notes one more use (one of the bits of HostDevice.uses) of a function of the machine, which is
+ * added if it is not there. Of several uses, `what` is said of the lowest bit, the gravest. Call
+ * host_devices_finish() after the last one. Returns 0, -ENOMEM. */
+int host_devices_add(HostDevices *devices, const Device *device, unsigned use, const char *what)
         _must_check_;
 void host_devices_finish(HostDevices *devices);
 /* Adds to a finished list what another one lists: functions, and uses of the same function. Where
@@ -40,6 +45,10 @@ int host_devices_merge(HostDevices *devices, const HostDevices *other) _must_che
  * take all the same by AllowInUse=. `plan` was made from a snapshot that the guard filled.
  * Returns 0, -ENOMEM. */
 int host_devices_add_uses(HostDevices *devices, const Plan *plan) _must_check_;
+
+/* Notes the platform endpoints on a host driver beside which others in their group could be
+ * claimed. Returns 0, -ENOMEM. */
+int host_devices_add_platform(HostDevices *devices, const Plan *plan) _must_check_;
 
 /* NULL: not listed. */
 HostDevice *host_devices_find(const HostDevices *devices, const char *path);
@@ -60,3 +69,5 @@ int host_devices_locate(const HostDevices *devices, const Snapshot *snapshot, bo
  * is listed, or (*ret_moved) has the identity of one that is not where it was. NULL: none. */
 const HostDevice *host_devices_match(const HostDevices *devices, const bool *in_place,
         const Device *device, unsigned allowed, bool *ret_moved);
+/* The item that lists the function as a part of the platform. NULL: none. */
+const HostDevice *host_devices_match_platform(const HostDevices *devices, const Device *device);

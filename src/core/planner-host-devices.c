@@ -75,6 +75,28 @@ static int judge_without_record(const Planning *planning, const MemberPlan *memb
         return 0;
 }
 
+static int defer_platform(const MemberPlan *member, HostDeviceVerdict *ret)
+{
+        *ret = deferred;
+        return format_string(&ret->text,
+                "there is no record yet of what the host needs, and %s (class %04x) in its group "
+                "may be a part of the platform that it does. The daemon writes that record when it "
+                "runs; the boot after goes by it.",
+                PCI_ADDRESS_TEXT(&member->device->address), member->device->class_code >> 8);
+}
+
+static int refuse_platform(const MemberPlan *member, const HostDevice *item,
+        HostDeviceVerdict *ret)
+{
+        *ret = (HostDeviceVerdict){ .state = STATE_REFUSED,
+                                    .reason = REASON_COMPANION_IS_PLATFORM };
+        return format_string(&ret->text,
+                "%s (class %04x) shares the group and is part of the platform; the host needs it "
+                "(when it last ran: %s). Move the card to another slot.",
+                PCI_ADDRESS_TEXT(&member->device->address), member->device->class_code >> 8,
+                item->what);
+}
+
 static int format_identity(const HostDevice *item, char **ret)
 {
         return format_string(ret, "%04x:%04x:%04x:%04x%s%s", item->vendor, item->device,
@@ -130,4 +152,20 @@ int planner_judge_host_device(const Planning *planning, const MemberPlan *member
                 return 0;
         return moved ? refuse_moved(member, item, location, ret)
                      : refuse_listed(member, item, location, ret);
+}
+
+int planner_judge_platform(const Planning *planning, const MemberPlan *member,
+        HostDeviceVerdict *ret)
+{
+        const HostDevices *devices = planning->snapshot->host_devices;
+        const HostDevice *item;
+
+        *ret = (HostDeviceVerdict){};
+        if (planning->request->stage == STAGE_RUNTIME)
+                return 0;
+        if (!devices)
+                return planning->request->stage == STAGE_INITRD ? defer(member, ret)
+                                                                : defer_platform(member, ret);
+        item = host_devices_match_platform(devices, member->device);
+        return item ? refuse_platform(member, item, ret) : 0;
 }

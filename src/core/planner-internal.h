@@ -96,6 +96,9 @@ typedef struct HostDeviceVerdict {
 } HostDeviceVerdict;
 int planner_judge_host_device(const Planning *planning, const MemberPlan *member,
         const char *location, HostDeviceVerdict *ret) _must_check_;
+/* The same of a part of the platform without a driver in the group of such a member. */
+int planner_judge_platform(const Planning *planning, const MemberPlan *member,
+        HostDeviceVerdict *ret) _must_check_;
 
 /* planner-sriov.c: SR-IOV physical functions. */
 int planner_decide_physical_functions(const Planning *planning) _must_check_;

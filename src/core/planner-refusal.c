@@ -460,6 +460,31 @@ static bool is_taken_from_host(const MemberPlan *member)
                (member->role == ROLE_COMPANION && !planner_is_ignorable(member->device));
 }
 
+static bool is_group_taken_from_host(const GroupPlan *group)
+{
+        for (size_t i = 0; i < group->n_members; i++)
+                if (is_taken_from_host(&group->members[i]))
+                        return true;
+        return false;
+}
+
+/* A part of the platform without a driver is ignored; in an early stage the host may only not have
+ * come to give it one, which it could not any more once its group is on VFIO. */
+static int check_platform(Refusal *refusal, MemberPlan *member)
+{
+        HostDeviceVerdict verdict;
+        int r;
+
+        if ((member->role != ROLE_COMPANION && member->role != ROLE_EXCLUDED) ||
+            member->device->driver || !planner_is_platform(member->device) ||
+            !is_group_taken_from_host(refusal->group))
+                return 0;
+        r = planner_judge_platform(refusal->planning, member, &verdict);
+        if (r < 0 || verdict.reason == REASON_NONE)
+                return r;
+        return refuse(refusal, member, verdict.state, verdict.reason, verdict.text);
+}
+
 /* What was asked for by hand may be one that apply leaves, because it was released, or that no line
  * of the configuration is about. */
 static int refuse_use_by_hand(Refusal *refusal, MemberPlan *member, const UseNote *note)
@@ -558,7 +583,8 @@ typedef int (*Check)(Refusal *refusal, MemberPlan *member);
 static const Check checks[] = {
         check_selection, check_agreement, check_driver, check_iommu, check_identity,
         check_override_file, check_bridge,
-        check_physical_function, check_companion, check_uses, check_host_devices,
+        check_physical_function, check_companion, check_platform, check_uses,
+        check_host_devices,
 };
 
 int planner_refuse_group(const Planning *planning, GroupPlan *group, const ClaimSettings *settings,

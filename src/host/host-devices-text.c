@@ -19,6 +19,7 @@
  * whole or not at all. */
 
 #define TITLE           "vfio-bindd host-devices 1\n"
+#define PLATFORM        "platform" /* beside the names of uses */
 #define PATH_MAX_LENGTH 256
 #define WHAT_MAX_LENGTH 512
 
@@ -30,14 +31,15 @@ static uint64_t checksum(const char *text, size_t length)
 
 static void format_uses(Buffer *buffer, unsigned uses)
 {
-        bool is_first = true;
+        const char *separator = "";
 
         for (unsigned i = 0; i < _IN_USE_MAX; i++)
                 if (uses & 1U << i) {
-                        buffer_printf(buffer, "%s%s", is_first ? "" : ",",
-                                in_use_to_string((InUse) i));
-                        is_first = false;
+                        buffer_printf(buffer, "%s%s", separator, in_use_to_string((InUse) i));
+                        separator = ",";
                 }
+        if (uses & HOST_DEVICE_PLATFORM)
+                buffer_printf(buffer, "%s" PLATFORM, separator);
 }
 
 /* The text is people's, and stands last on its line. */
@@ -126,9 +128,9 @@ static bool parse_uses(char *text, unsigned *ret)
         for (char *word; (word = strsep(&text, ","));) {
                 int use = in_use_from_string(word);
 
-                if (use < 0)
+                if (use < 0 && !streq(word, PLATFORM))
                         return false;
-                *ret |= 1U << use;
+                *ret |= use < 0 ? HOST_DEVICE_PLATFORM : 1U << use;
         }
         return *ret != 0;
 }

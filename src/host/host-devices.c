@@ -146,6 +146,8 @@ int host_devices_collect(const Host *host, const Snapshot *snapshot, const Plan 
         if (r == 0)
                 r = host_devices_add_uses(devices, plan);
         if (r == 0)
+                r = host_devices_add_platform(devices, plan);
+        if (r == 0)
                 r = host_tables_scan(host, snapshot, devices);
         if (r < 0)
                 return r;

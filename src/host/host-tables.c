@@ -219,7 +219,7 @@ static int add_to_record(const Snapshot *snapshot, const Snapshot *found, HostDe
 
                 if (found->devices[i].n_uses == 0 || driver_is_vfio(device->driver))
                         continue;
-                int r = host_devices_add(devices, device, IN_USE_SYSTEM,
+                int r = host_devices_add(devices, device, 1U << IN_USE_SYSTEM,
                         found->devices[i].uses[0].what);
                 if (r < 0)
                         return r;

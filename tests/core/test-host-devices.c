@@ -12,7 +12,7 @@ static HostDevices *make(const char *path, uint16_t device, const char *serial, 
         HostDevices *devices;
 
         ASSERT_OK(host_devices_new(&devices));
-        ASSERT_OK(host_devices_add(devices, &function, use, "it is needed"));
+        ASSERT_OK(host_devices_add(devices, &function, 1U << use, "it is needed"));
         host_devices_finish(devices);
         return devices;
 }
@@ -32,10 +32,10 @@ static void test_gravest_use_is_named(void)
         Device b = { .path = (char *) "b" }, a = { .path = (char *) "a" };
 
         ASSERT_OK(host_devices_new(&devices));
-        ASSERT_OK(host_devices_add(devices, &b, IN_USE_PROCESS, "it is open"));
-        ASSERT_OK(host_devices_add(devices, &a, IN_USE_NETWORK, "it has an address"));
-        ASSERT_OK(host_devices_add(devices, &b, IN_USE_SYSTEM, "it is mounted"));
-        ASSERT_OK(host_devices_add(devices, &b, IN_USE_HOLDERS, "it is held"));
+        ASSERT_OK(host_devices_add(devices, &b, 1U << IN_USE_PROCESS, "it is open"));
+        ASSERT_OK(host_devices_add(devices, &a, 1U << IN_USE_NETWORK, "it has an address"));
+        ASSERT_OK(host_devices_add(devices, &b, 1U << IN_USE_SYSTEM, "it is mounted"));
+        ASSERT_OK(host_devices_add(devices, &b, 1U << IN_USE_HOLDERS, "it is held"));
         host_devices_finish(devices);
 
         ASSERT_EQ(devices->n_items, 2);

@@ -192,7 +192,8 @@ static void test_next_boot_record(void)
         before = CTL_RUN(&(CtlRunOptions){}, "plan", "--next-boot", "--exit-code", f.root);
         ASSERT_EQ(before.code, 6);
         ASSERT_OK(host_devices_new(&devices));
-        ASSERT_OK(host_devices_add(devices, &device, IN_USE_SYSTEM, "/dev/nvme0n1 holds /home"));
+        ASSERT_OK(host_devices_add(devices, &device, 1U << IN_USE_SYSTEM,
+                "/dev/nvme0n1 holds /home"));
         host_devices_finish(devices);
         ASSERT_OK(host_devices_format(devices, &text));
         fake_sysfs_write(f.fake, HOST_DEVICES_FILE, text);

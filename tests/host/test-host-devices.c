@@ -104,6 +104,30 @@ static void test_allowed_uses(void)
                 SECOND("/dev/nvme1n1 is mounted on /srv"));
 }
 
+/* Parts of the platform, where others in their group could be claimed. */
+static void test_platform(void)
+{
+        static const char other[] = "0000:00:1f.2 id=8086:2922 class=040300 group=8\n";
+        static const char smbus[] = "0000:00:1f.3 id=1b36:0010 subsystem=1af4:1100 class=0c0500 "
+                                    "group=8 driver=i801_smbus\n";
+        static const char expected[] = LINE("0000:00:1f.3", "0000:00:1f.3", "-", "platform",
+                "its driver was i801_smbus");
+        _cleanup_free_ char *both = NULL, *idle = NULL, *alone = NULL, *ours = NULL;
+
+        ASSERT_OK(format_string(&both, "%s%s", other, smbus));
+        assert_recorded(both, "", expected);
+        assert_recorded(both, "[Claim sound]\nMatch=00:1f.2\n", expected);
+        ASSERT_OK(format_string(&alone, "0000:00:1f.0 class=060100 driver=lpc_ich group=8\n%s",
+                smbus));
+        assert_recorded(alone, "", "");
+        ASSERT_OK(format_string(&idle, "%s0000:00:1f.3 class=0c0500 group=8\n"
+                "0000:00:1f.0 class=060100 driver=pci-stub group=8\n", other));
+        assert_recorded(idle, "", "");
+        ASSERT_OK(format_string(&ours, "%s0000:00:1f.3 class=0c0500 group=8 driver=vfio-pci\n",
+                other));
+        assert_recorded(ours, "", "");
+}
+
 static void test_tables(void)
 {
         assert_recorded("link dev/disk/by-uuid/1234-ABCD dev/nvme0n1p1\n"
@@ -295,6 +319,7 @@ int main(void)
 {
         test_uses();
         test_allowed_uses();
+        test_platform();
         test_tables();
         test_hostile_tables();
         test_pools();

@@ -247,9 +247,10 @@ static void add_host_device(TextMachine *machine, char *line)
                 *value++ = '\0';
                 set_function(&device, machine, word, value);
         }
-        ASSERT_TRUE(line && in_use_from_string(kind) >= 0);
+        ASSERT_TRUE(line && (streq(kind, "platform") || in_use_from_string(kind) >= 0));
         ASSERT_OK(host_devices_add(machine->host_devices, &device,
-                (InUse) in_use_from_string(kind), line));
+                streq(kind, "platform") ? HOST_DEVICE_PLATFORM : 1U << in_use_from_string(kind),
+                line));
         device_done(&device);
 }
 

@@ -1,4 +1,7 @@
 record=/var/lib/vfio-bindd/host-devices
+# Functions of the chipset that share a group on this machine.
+SATA=0000:00:1f.2
+SMBUS=0000:00:1f.3
 
 lists() { grep -q " address=$1 " $record; }
 lists_not() { [ -e $record ] && ! lists "$1"; }
@@ -23,6 +26,9 @@ first() {
     ip address add 192.0.2.1/24 dev "$card"
     check "an address is recorded" wait_for 30 lists "$NIC"
     refute "what is free is not" lists "$FREE"
+    check "the chipset has its drivers" wait_driver "$SMBUS" i801_smbus 30
+    check "and is recorded" wait_for 30 lists "$SMBUS"
+    refute "without what could be claimed beside it" lists "$SATA"
     umount /srv
     check "what is over is forgotten" wait_for 60 lists_not "$DATA"
     mount "$disk" /srv
@@ -39,6 +45,9 @@ Exclude=$DATA
 [Claim cards]
 Match=class=0200
 
+[Claim sata]
+Match=$SATA
+
 [Claim not-today]
 Match=$FREE
 Enabled=no
@@ -54,6 +63,9 @@ second() {
     journal=$(journalctl -b -t vfio-bindd-helper -o cat)
     assert_match "the mounted disk was left alone" "$journal" "*host needs $DATA *mounted on /srv*"
     assert_match "the card with an address was left alone" "$journal" "*host needs $NIC *"
+    assert_match "the group of the platform was left alone" "$journal" "*$SMBUS *part of the platform*"
+    check "the platform has its driver" wait_driver "$SMBUS" i801_smbus 30
+    check "and so has what is beside it" wait_driver "$SATA" ahci 30
     refute "a claim that is not bound" systemctl start vfio-bind-wait@not-today.service
     check "a claim that is" systemctl start vfio-bind-wait@disks.service
     check "the host comes up" systemctl is-active multi-user.target
