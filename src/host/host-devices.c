@@ -12,7 +12,9 @@
 #include "util/strings.h"
 
 #define HANDED_ON "run/vfio-bindd/host-devices"
-#define LOCK_FILE "var/lib/vfio-bindd/lock"
+#define DIRECTORY "var/lib/vfio-bindd"
+#define LOCK_FILE DIRECTORY "/lock"
+#define UNFINISHED ".host-devices."
 
 static int read_from(const Host *host, const char *path, HostDevices **ret)
 {
@@ -37,7 +39,7 @@ int host_devices_read_handed_on(const Host *host, HostDevices **ret)
 
 static int make_directories(const Host *host)
 {
-        static const char *const directories[] = { "var", "var/lib", "var/lib/vfio-bindd" };
+        static const char *const directories[] = { "var", "var/lib", DIRECTORY };
 
         for (size_t i = 0; i < ELEMENTSOF(directories); i++)
                 if (mkdirat(host->root, directories[i], 0755) < 0 && errno != EEXIST)
@@ -57,6 +59,20 @@ static int lock(const Host *host)
         return TAKE_FD(fd);
 }
 
+/* What a writer that was killed left beside the record. Whoever has the lock is the only one that
+ * writes there. */
+static void remove_unfinished(const Host *host)
+{
+        _cleanup_directory_ DIR *directory = NULL;
+        const struct dirent *entry;
+
+        if (host_open_directory(host->root, DIRECTORY, &directory) < 0)
+                return;
+        while ((entry = readdir(directory)))
+                if (startswith(entry->d_name, UNFINISHED))
+                        (void) unlinkat(dirfd(directory), entry->d_name, 0);
+}
+
 int host_devices_write(const Host *host, const char *path, const HostDevices *devices)
 {
         _cleanup_free_ char *text = NULL;
@@ -72,6 +88,7 @@ int host_devices_write(const Host *host, const char *path, const HostDevices *de
         _cleanup_close_ int locked = lock(host);
         if (locked < 0)
                 return locked;
+        remove_unfinished(host);
         return write_file_durable_at(host->root, HOST_DEVICES_FILE, text, strlen(text), 0644);
 }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "config/config-load.h"
 #include "core/planner.h"
@@ -256,6 +257,22 @@ static void test_reader_locks(void)
         ASSERT_EQ(status.st_mode & 0777, 0600);
 }
 
+/* What a writer that was killed left goes with the next writing, and nothing else. */
+static void test_unfinished(void)
+{
+        static const char unfinished[] = "var/lib/vfio-bindd/.host-devices.4711.0";
+        _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
+        _cleanup_host_ Host host = { .root = -1 };
+        _cleanup_host_devices_ HostDevices *devices = make_two();
+
+        ASSERT_OK(host_open(fake->root, &host));
+        fake_sysfs_write(fake, unfinished, "half a li");
+        fake_sysfs_write(fake, "var/lib/vfio-bindd/other", "");
+        ASSERT_OK(host_devices_write(&host, NULL, devices));
+        ASSERT_TRUE(faccessat(host.root, unfinished, F_OK, 0) < 0 && errno == ENOENT);
+        ASSERT_OK(faccessat(host.root, "var/lib/vfio-bindd/other", F_OK, 0));
+}
+
 /* Cut anywhere, and with any byte changed, it is no record. */
 static void test_damage(void)
 {
@@ -326,6 +343,7 @@ int main(void)
         test_serial_is_kept();
         test_file();
         test_reader_locks();
+        test_unfinished();
         test_damage();
         test_hostile_text();
         return 0;

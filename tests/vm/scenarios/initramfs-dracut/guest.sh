@@ -9,7 +9,10 @@ assert_property() { # ADDRESS NAME VALUE
 wait_booted
 dmesg > /run/rig-dmesg
 assert_no_failed_units
-[ "${BOOT#gave-back}" != "$BOOT" ] || assert_driver "$TWIN" nvme
+case "$BOOT" in
+    gave-back* | asked) ;;
+    *) assert_driver "$TWIN" nvme ;;
+esac
 case "$BOOT" in
     control)
         assert_driver "$DRIVE" nvme
@@ -36,6 +39,18 @@ case "$BOOT" in
         [ "$BOOT" = gave-back ] ||
             check "after it was seen that nobody is asked for a passphrase" \
                 grep -q "Finished vfio-bindd-giveback-wait.service" /run/rig-journal
+        ;;
+    asked)
+        journalctl -b > /run/rig-journal
+        check "the time was over while somebody was asked" \
+            grep -q "Starting vfio-bindd-giveback-wait.service" /run/rig-journal
+        check "the answer made the root appear" test -e /run/rig-answer
+        refute "nothing was given back" grep -q "given back to" /run/rig-journal
+        for address in "$DRIVE" "$TWIN"; do
+            assert_driver "$address" vfio-pci
+            assert_not_probed "$address"
+            assert_property "$address" ClaimedStage 's "initrd"'
+        done
         ;;
     *)
         for address in "$DRIVE" "$NICS_0" "$NICS_1"; do
