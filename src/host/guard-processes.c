@@ -10,6 +10,7 @@
 #include "host/guard-internal.h"
 #include "host/holders.h"
 #include "host/scan-internal.h"
+#include "host/threads.h"
 #include "util/array.h"
 #include "util/io.h"
 #include "util/parse.h"
@@ -31,13 +32,14 @@ typedef struct Pass {
         uint64_t *namespaces;
         size_t n_namespaces;
         size_t mounts_length, n_files;
-        bool has_nvidia;
+        bool has_nvidia, look_at_files;
         int error; /* why something was not seen, 0: all was */
 } Pass;
 
 typedef struct Process {
         uint32_t pid;
-        int directory;
+        int directory; /* in /proc */
+        int thread;    /* of the thread that is looked at */
         bool is_described, is_udev;
         HolderProcess about;
 } Process;
@@ -112,7 +114,7 @@ static int read_mounts(Pass *pass, Process *process)
         if (r < 0)
                 return r;
         pass->guard->namespace_owner = owner;
-        r = guard_read_mounts(pass->guard, process->directory, "mountinfo", &length);
+        r = guard_read_mounts(pass->guard, process->thread, "mountinfo", &length);
         pass->guard->namespace_owner = NULL;
         if (scan_error_is_fatal(r))
                 return r;
@@ -128,7 +130,7 @@ static int scan_namespace(Pass *pass, Process *process)
         bool is_new;
         int error;
 
-        if (!read_namespace(process->directory, &identifier, &error)) {
+        if (!read_namespace(process->thread, &identifier, &error)) {
                 take_error(pass, error);
                 return 0;
         }
@@ -251,7 +253,7 @@ static int look_at_name(Pass *pass, Process *process, const char *descriptor, co
 
         if (!node && (!digits || parse_unsigned(digits, NVIDIA_GPUS - 1, &number) < 0))
                 return 0;
-        if (!host_descriptor_is_usable(process->directory, descriptor))
+        if (!host_descriptor_is_usable(process->thread, descriptor))
                 return 0;
         return node ? note_node(pass, process, node, target)
                     : note_nvidia(pass, process, (unsigned) number, target);
@@ -274,7 +276,7 @@ static int look_at_node(Pass *pass, Process *process, int files, const char *des
                          status.stx_rdev_major == NVIDIA_MAJOR &&
                          status.stx_rdev_minor < NVIDIA_GPUS;
         if ((!node && !is_nvidia) ||
-            !host_descriptor_is_usable(process->directory, descriptor))
+            !host_descriptor_is_usable(process->thread, descriptor))
                 return 0;
         return node ? note_node(pass, process, node, target)
                     : note_nvidia(pass, process, status.stx_rdev_minor, target);
@@ -293,7 +295,7 @@ static int scan_file(Pass *pass, Process *process, int files, const char *descri
         if (startswith(target, "/memfd:") || streq(target, "/dev/null"))
                 return 0;
         if (!startswith(target, "/dev/") &&
-            guard_is_network_mount(pass->guard, process->directory, descriptor))
+            guard_is_network_mount(pass->guard, process->thread, descriptor))
                 return 0;
         return look_at_node(pass, process, files, descriptor, target);
 }
@@ -303,7 +305,7 @@ static int scan_files(Pass *pass, Process *process)
         _cleanup_directory_ DIR *directory = NULL;
         const struct dirent *entry;
 
-        int r = host_open_directory(process->directory, "fd", &directory);
+        int r = host_open_directory(process->thread, "fd", &directory);
         if (r < 0) {
                 take_error(pass, -r);
                 return scan_error_is_fatal(r) ? r : 0;
@@ -322,7 +324,25 @@ static int scan_files(Pass *pass, Process *process)
         return 0;
 }
 
-static int scan_process(Pass *pass, int processes, const char *name, bool look_at_files)
+typedef struct ThreadScan {
+        Pass *pass;
+        Process process;
+} ThreadScan;
+
+static int scan_thread(int thread, unsigned parts, void *userdata)
+{
+        ThreadScan *scan = userdata;
+        int r = 0;
+
+        scan->process.thread = thread;
+        if (parts & THREAD_FILE_SYSTEM)
+                r = scan_namespace(scan->pass, &scan->process);
+        if (r == 0 && parts & THREAD_FILES && scan->pass->look_at_files)
+                r = scan_files(scan->pass, &scan->process);
+        return r;
+}
+
+static int scan_process(Pass *pass, int processes, const char *name)
 {
         uint64_t pid;
 
@@ -332,12 +352,12 @@ static int scan_process(Pass *pass, int processes, const char *name, bool look_a
                 O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (directory < 0)
                 return scan_error_is_fatal(-errno) ? -errno : 0;
+        ThreadScan scan = {
+                .pass = pass, .process = {.pid = (uint32_t) pid, .directory = directory},
+        };
+        int r = threads_show(pass->guard->host, directory, scan.process.pid, scan_thread, &scan);
         /* One that has ended waits for its parent only. */
-        if (host_process_open_thread(&directory) < 0)
-                return 0;
-        Process process = {.pid = (uint32_t) pid, .directory = directory};
-        int r = scan_namespace(pass, &process);
-        return r < 0 || !look_at_files ? r : scan_files(pass, &process);
+        return scan_error_is_fatal(r) ? r : 0;
 }
 
 /* What the first process and we see is read already. */
@@ -374,7 +394,6 @@ static int add_blind(Guard *guard, int error)
 static int scan_all(Pass *pass)
 {
         _cleanup_directory_ DIR *directory = NULL;
-        bool look_at_files = pass->guard->n_nodes > 0 || pass->has_nvidia;
         const struct dirent *entry;
 
         int r = host_open_directory(pass->guard->host->root, "proc", &directory);
@@ -384,7 +403,7 @@ static int scan_all(Pass *pass)
         }
         r = take_own_namespaces(pass, dirfd(directory));
         while (r == 0 && (entry = readdir(directory)))
-                r = scan_process(pass, dirfd(directory), entry->d_name, look_at_files);
+                r = scan_process(pass, dirfd(directory), entry->d_name);
         return r;
 }
 
@@ -394,6 +413,7 @@ int guard_scan_processes(Guard *guard)
 
         for (size_t i = 0; i < guard->snapshot->n_devices && !pass.has_nvidia; i++)
                 pass.has_nvidia = streq_null(guard->snapshot->devices[i].driver, "nvidia");
+        pass.look_at_files = guard->n_nodes > 0 || pass.has_nvidia;
         int r = scan_all(&pass);
         free(pass.namespaces);
         return r == 0 && pass.error > 0 ? add_blind(guard, pass.error) : r;

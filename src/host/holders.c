@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "host/threads.h"
 #include "util/io.h"
 #include "util/parse.h"
 #include "util/strings.h"
@@ -59,19 +60,19 @@ static bool is_node(const Nodes *nodes, int directory, const char *name, const c
         return false;
 }
 
-static bool has_node_open(int process, const Nodes *nodes)
+static bool has_node_open(int thread, const Nodes *nodes)
 {
         _cleanup_directory_ DIR *directory = NULL;
         const struct dirent *entry;
 
-        if (host_open_directory(process, "fd", &directory) < 0)
+        if (host_open_directory(thread, "fd", &directory) < 0)
                 return false;
         while ((entry = readdir(directory))) {
                 char target[LINK_TEXT_MAX];
                 ssize_t n = readlinkat(dirfd(directory), entry->d_name, target, sizeof(target));
 
                 if (n > 0 && is_node(nodes, dirfd(directory), entry->d_name, target, (size_t) n) &&
-                    host_descriptor_is_usable(process, entry->d_name))
+                    host_descriptor_is_usable(thread, entry->d_name))
                         return true;
         }
         return false;
@@ -203,39 +204,56 @@ static void name_nodes(const Host *host, int64_t group, const int64_t *devices, 
         }
 }
 
+typedef struct Search {
+        const Host *host;
+        Nodes nodes;
+        uint32_t pid; /* whose threads are looked at */
+        int (*found)(void *userdata, const HolderProcess *process);
+        void *userdata;
+        int result; /* of found() */
+} Search;
+
+/* 1: this one has it, its other threads need not be asked. */
+static int look_at_thread(int thread, unsigned parts, void *userdata)
+{
+        Search *search = userdata;
+        HolderProcess holder = {.pid = search->pid};
+
+        if (!(parts & THREAD_FILES) || !has_node_open(thread, &search->nodes))
+                return 0;
+        holders_describe(search->host, thread, &holder);
+        if (!holder.machine[0])
+                read_named_machine(thread, holder.machine, sizeof(holder.machine));
+        search->result = search->found(search->userdata, &holder);
+        return 1;
+}
+
+static int look_at_process(Search *search, int processes, const char *name)
+{
+        uint64_t pid;
+
+        if (parse_unsigned(name, PID_MAX, &pid) < 0)
+                return 0;
+        _cleanup_close_ int process = openat(processes, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (process < 0)
+                return 0;
+        search->pid = (uint32_t) pid;
+        int r = threads_show(search->host, process, search->pid, look_at_thread, search);
+        return r == 1 ? search->result : 0;
+}
+
 int holders_find(const Host *host, int64_t group, const int64_t *devices, size_t n_devices,
         int (*found)(void *userdata, const HolderProcess *process), void *userdata)
 {
+        Search search = {.host = host, .found = found, .userdata = userdata};
         _cleanup_directory_ DIR *directory = NULL;
         const struct dirent *entry;
-        Nodes nodes;
-        int r;
 
-        name_nodes(host, group, devices, n_devices, &nodes);
-        if (nodes.n == 0)
+        name_nodes(host, group, devices, n_devices, &search.nodes);
+        if (search.nodes.n == 0)
                 return 0;
-        r = host_open_directory(host->root, "proc", &directory);
-        if (r < 0)
-                return r;
-        while ((entry = readdir(directory))) {
-                _cleanup_close_ int process = -1;
-                HolderProcess holder = {};
-                uint64_t pid;
-
-                if (parse_unsigned(entry->d_name, PID_MAX, &pid) < 0)
-                        continue;
-                process = openat(dirfd(directory), entry->d_name,
-                        O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                if (process < 0 || host_process_open_thread(&process) < 0 ||
-                    !has_node_open(process, &nodes))
-                        continue;
-                holder.pid = (uint32_t) pid;
-                holders_describe(host, process, &holder);
-                if (!holder.machine[0])
-                        read_named_machine(process, holder.machine, sizeof(holder.machine));
-                r = found(userdata, &holder);
-                if (r != 0)
-                        return r;
-        }
-        return 0;
+        int r = host_open_directory(host->root, "proc", &directory);
+        while (r == 0 && (entry = readdir(directory)))
+                r = look_at_process(&search, dirfd(directory), entry->d_name);
+        return r;
 }

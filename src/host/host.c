@@ -105,41 +105,6 @@ bool host_descriptor_is_usable(int process, const char *descriptor)
         return read_attribute_at(process, name, text, sizeof(text)) <= 0 || !has_path_flag(text);
 }
 
-/* Has the thread ended whose directory it is? proc_ns_readlink(): ENOENT without namespaces. */
-static bool has_ended(int process)
-{
-        char target[64];
-
-        return readlinkat(process, "ns/mnt", target, sizeof(target)) < 0 &&
-                (errno == ENOENT || errno == ESRCH);
-}
-
-int host_process_open_thread(int *process)
-{
-        _cleanup_directory_ DIR *threads = NULL;
-        const struct dirent *entry;
-
-        if (!has_ended(*process))
-                return 0;
-        int r = host_open_directory(*process, "task", &threads);
-        if (r < 0)
-                return r == -ENOENT ? 0 : -ESRCH;
-        while ((entry = readdir(threads))) {
-                _cleanup_close_ int thread = -1;
-
-                if (entry->d_name[0] == '.')
-                        continue;
-                thread = openat(dirfd(threads), entry->d_name,
-                        O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                if (thread < 0 || has_ended(thread))
-                        continue;
-                (void) close(*process);
-                *process = TAKE_FD(thread);
-                return 0;
-        }
-        return -ESRCH;
-}
-
 /* A saved tree's kernel: what it says itself, else the newest of those that it has modules of. */
 static int release_of_tree(const Host *host, char **ret)
 {

@@ -30,11 +30,6 @@ int host_list_directory(int directory, const char *path, size_t maximum, char **
  * was closed meanwhile may have been moved to another number, and a saved tree does not tell:
  * true. */
 bool host_descriptor_is_usable(int process, const char *descriptor) _must_check_;
-/* A process whose first thread has ended has neither files nor namespaces in its directory in
- * /proc; its other threads have. Puts the directory of one of those in place of such a process's,
- * if there is one. In a saved tree, which has no threads, every process lives. Returns 0, or
- * -ESRCH: the process has ended. */
-int host_process_open_thread(int *process) _must_check_;
 /* For qsort() of char *. */
 int host_compare_names(const void *a, const void *b);
 

@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <unistd.h>
+
 #include "host/guard.h"
+#include "host/scan.h"
 #include "lib/guard-machine.h"
 #include "lib/test.h"
+#include "util/io.h"
 #include "util/strings.h"
 
 /* Holders, network, display and process use. */
@@ -254,6 +262,69 @@ static void test_serial_console(void)
         assert_in_use(lines, IN_USE_PROCESS, "");
 }
 
+/* This kernel's processes above a tree in which /dev/full is below a function. */
+#define FULL "link sys/dev/char/1:7 @0000:02:00.0/full\ndir @0000:02:00.0/full\n"
+
+static FakeSysfs *new_live_tree(Host *ret)
+{
+        FakeSysfs *fake = fake_sysfs_new();
+
+        fake_sysfs_add(fake, GUARD_MACHINE FULL);
+        fake_sysfs_remove(fake, "proc");
+        ASSERT_OK(symlinkat("/proc", fake->fd, "proc"));
+        ASSERT_OK(host_open(fake->root, ret));
+        ret->is_live = true;
+        return fake;
+}
+
+/* (Who may not look at all of others is told that besides.) */
+static bool sees_full_open(const Host *host)
+{
+        _cleanup_snapshot_ Snapshot *snapshot = NULL;
+
+        ASSERT_OK(scan_machine(host, 0, NULL, &snapshot));
+        ASSERT_OK(guard_scan(host, snapshot));
+        const Device *drive = guard_machine_find(snapshot, "0000:02:00.0");
+        for (size_t i = 0; i < drive->n_uses; i++)
+                if (drive->uses[i].use == IN_USE_PROCESS) {
+                        ASSERT_CONTAINS(drive->uses[i].what, "/dev/full is open in ");
+                        return true;
+                }
+        return false;
+}
+
+static struct {
+        sem_t is_open, may_end;
+} other;
+
+static void *open_for_itself(void *unused)
+{
+        ASSERT_OK(unshare(CLONE_FILES));
+        _cleanup_close_ int fd = open("/dev/full", O_RDONLY | O_CLOEXEC);
+        ASSERT_TRUE(fd >= 0);
+        ASSERT_OK(sem_post(&other.is_open));
+        ASSERT_OK(sem_wait(&other.may_end));
+        return unused;
+}
+
+/* A thread may have a table of open files of its own. */
+static void test_open_in_a_thread(void)
+{
+        _cleanup_host_ Host host = {.root = -1};
+        _cleanup_fake_sysfs_ FakeSysfs *fake = new_live_tree(&host);
+        pthread_t thread;
+
+        ASSERT_TRUE(!sees_full_open(&host));
+        ASSERT_OK(sem_init(&other.is_open, 0, 0));
+        ASSERT_OK(sem_init(&other.may_end, 0, 0));
+        ASSERT_EQ(pthread_create(&thread, NULL, open_for_itself, NULL), 0);
+        ASSERT_OK(sem_wait(&other.is_open));
+        ASSERT_TRUE(sees_full_open(&host));
+        ASSERT_OK(sem_post(&other.may_end));
+        ASSERT_EQ(pthread_join(thread, NULL), 0);
+        ASSERT_TRUE(!sees_full_open(&host));
+}
+
 /* What nothing overrides is said first. */
 static void test_order(void)
 {
@@ -341,6 +412,7 @@ int main(void)
         test_framebuffer();
         test_open_nodes();
         test_who_has_it_open();
+        test_open_in_a_thread();
         test_nvidia();
         test_keyboards();
         test_serial_console();
