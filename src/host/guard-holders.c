@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "host/guard-block.h"
 #include "host/guard-internal.h"
 #include "host/scan-internal.h"
 #include "util/io.h"
 #include "util/strings.h"
 
-/* Holders: block devices that others are made of (md, dm, bcache), and those that somebody has
- * opened for himself. The kernel tells of the latter only who tries the same (bd_prepare_to_claim()
- * in block/bdev.c). */
+/* Holders: block devices that others are made of (md, dm, bcache, loop), and those that somebody
+ * has opened for himself. The kernel tells of the latter only who tries the same
+ * (bd_prepare_to_claim() in block/bdev.c). */
 
 #define HOLDERS_MAX 256
 
@@ -111,14 +113,57 @@ static int scan_node(Guard *guard, const GuardNode *node)
         return r < 0 ? r : add_note(guard, node, IN_USE_HOLDERS, what, "Take it out of bcache");
 }
 
+static const GuardNode *find_block_node(const Guard *guard, const char *path)
+{
+        for (size_t i = 0; i < guard->n_nodes && guard->nodes[i].is_block; i++)
+                if (streq(guard->nodes[i].path, path))
+                        return &guard->nodes[i];
+        return NULL;
+}
+
+/* A loop device on another device (drivers/block/loop.c) is none of its holders, and does not claim
+ * it. One on a file is on a mounted file system, which is noted already. */
+static int scan_loop(Guard *guard, const char *name)
+{
+        _cleanup_free_ char *file = NULL, *below = NULL;
+        char backing[PATH_MAX];
+
+        int r = format_string(&file, "sys/class/block/%s/loop/backing_file", name);
+        if (r < 0)
+                return r;
+        if (read_attribute_at(guard->host->root, file, backing, sizeof(backing)) <= 0)
+                return 0;
+        r = guard_block_find_node(guard->host, backing, &below);
+        if (r < 0)
+                return scan_error_is_fatal(r) ? r : 0;
+        const GuardNode *node = find_block_node(guard, below);
+        return node ? add_holder(guard, node, name) : 0;
+}
+
+static int scan_loops(Guard *guard)
+{
+        _cleanup_directory_ DIR *directory = NULL;
+        const struct dirent *entry;
+
+        int r = host_open_directory(guard->host->root, "sys/class/block", &directory);
+        if (r < 0)
+                return scan_error_is_fatal(r) ? r : 0;
+        for (r = 0; r == 0 && (entry = readdir(directory));)
+                if (startswith(entry->d_name, "loop"))
+                        r = scan_loop(guard, entry->d_name);
+        return r;
+}
+
 int guard_scan_holders(Guard *guard)
 {
-        for (size_t i = 0; i < guard->n_nodes && guard->nodes[i].is_block; i++) {
+        size_t i;
+
+        for (i = 0; i < guard->n_nodes && guard->nodes[i].is_block; i++) {
                 int r = scan_node(guard, &guard->nodes[i]);
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return i > 0 ? scan_loops(guard) : 0;
 }
 
 /* The node by its number, whatever somebody may have put at its name. */

@@ -54,6 +54,25 @@ static void test_holders(void)
                 IN_USE_HOLDERS, "");
 }
 
+#define LOOP "sys/devices/virtual/block/loop"
+
+/* The kernel lists no holder of what a loop device stands on, nor claims it. */
+static void test_loop_devices(void)
+{
+        static const char loop[] = "block loop0 7:0 " LOOP "0\n"
+                                   "file " LOOP "0/loop/backing_file /dev/nvme1n1\n";
+
+        assert_in_use(loop, IN_USE_HOLDERS, "0000:02:00.0");
+        assert_note(loop, "0000:02:00.0", "/dev/loop0 is assembled from /dev/nvme1n1",
+                "Take it apart");
+        assert_in_use("block loop0 7:0 " LOOP "0\n"
+                      "file " LOOP "0/loop/backing_file /dev/nvme0n1p1\n"
+                      "block loop1 7:1 " LOOP "1\nfile " LOOP "1/loop/backing_file /dev/loop0\n"
+                      "block loop2 7:2 " LOOP "2\nfile " LOOP "2/loop/backing_file /srv/image\n"
+                      "block loop3 7:3 " LOOP "3\nblock loop3p1 259:90 " LOOP "3/loop3p1",
+                IN_USE_HOLDERS, "0000:01:00.0");
+}
+
 static void test_addresses(void)
 {
         assert_note("file proc/net/if_inet6 20010db8000000000000000000000001 02 40 00 80     eno1",
@@ -404,6 +423,7 @@ static void test_check(void)
 int main(void)
 {
         test_holders();
+        test_loop_devices();
         test_mediated();
         test_addresses();
         test_uppers();
