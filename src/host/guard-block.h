@@ -15,6 +15,10 @@ int guard_block_find_node(const Host *host, const char *node, char **ret) _must_
 int guard_block_list_controllers(const Host *host, const char *directory, char ***list)
         _must_check_;
 
+/* For each path of a list that is one of NVMe over Fibre Channel, appends those of the adapter's
+ * ports that it goes through. */
+int guard_fabrics_list_ports(const Host *host, char ***list) _must_check_;
+
 /* Notes system use on every function that the block device of this sysfs directory rests on. */
 int guard_block_add(Guard *guard, const char *directory, const char *what, const char *remedy)
         _must_check_;

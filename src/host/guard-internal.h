@@ -93,8 +93,8 @@ int guard_read_saved(Guard *guard) _must_check_;
 int guard_load_nodes(Guard *guard) _must_check_;
 GuardNode *guard_find_node(const Guard *guard, bool is_block, unsigned major_number,
         unsigned minor_number);
-/* Paths whose functions the node belongs to: its own, and those of all controllers of a multipath
- * NVMe drive. */
+/* Paths whose functions the node belongs to: its own, those of all controllers of a multipath NVMe
+ * drive, and those of the adapters' ports that controllers are reached through. */
 int guard_node_owners(const Guard *guard, const char *path, char ***ret) _must_check_;
 
 /* The mounts of another mount namespace: guard->namespace_owner says whose. */

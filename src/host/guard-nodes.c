@@ -34,6 +34,8 @@ int guard_node_owners(const Guard *guard, const char *path, char ***ret)
         int r = string_list_append(&paths, path);
         if (r == 0)
                 r = guard_block_list_controllers(guard->host, path, &paths);
+        if (r == 0)
+                r = guard_fabrics_list_ports(guard->host, &paths);
         if (r < 0)
                 return r;
         *ret = TAKE_POINTER(paths);

@@ -168,6 +168,48 @@ static void test_storage_of_another_class(void)
                 IN_USE_BLIND, "0000:01:00.0 0000:02:00.0 0000:05:00.0 0000:06:00.0");
 }
 
+#define FABRICS "sys/devices/virtual/nvme-fabrics/ctl/"
+#define HOSTS   "0000:06:00.0 class=0c0400 driver=lpfc\n"                                          \
+                "0000:06:00.1 class=0c0400 driver=lpfc\n"                                          \
+                "link sys/class/fc_host/host3 @0000:06:00.0/host3/fc_host/host3\n"                 \
+                "file @0000:06:00.0/host3/fc_host/host3/port_name 0x10000090fa942779\n"            \
+                "link sys/class/fc_host/host4 @0000:06:00.1/host4/fc_host/host4\n"                 \
+                "file @0000:06:00.1/host4/fc_host/host4/port_name 0x10000090fa94277a\n"
+#define ADDRESS "traddr=nn-0x200400a098d63cf2:pn-0x200600a098d63cf2,"                              \
+                "host_traddr=nn-0x20000090fa942779:pn-0x10000090fa942779"
+
+#define CONTROLLER(name, transport, address)                                                       \
+        "file " FABRICS name "/transport " transport "\n"                                          \
+        "file " FABRICS name "/address " address "\n"
+
+/* NVMe over Fibre Channel: the controller names the adapter's port, not the adapter. */
+static void test_fibre_channel(void)
+{
+        assert_in_use(HOSTS "block nvme5n1 259:9 " FABRICS "nvme5/nvme5n1\n"
+                      CONTROLLER("nvme5", "fc", ADDRESS)
+                      "file proc/self/mountinfo " MOUNT("259:9", "xfs", "/dev/nvme5n1"),
+                IN_USE_SYSTEM, "0000:06:00.0");
+        /* the disk of several controllers, on its own and as part of another one */
+        assert_in_use(HOSTS "block nvme5n1 259:9 "
+                      "sys/devices/virtual/nvme-subsystem/nvme-subsys5/nvme5n1\n"
+                      "link sys/devices/virtual/nvme-subsystem/nvme-subsys5/nvme5 "
+                      FABRICS "nvme5\n" CONTROLLER("nvme5", "fc", ADDRESS)
+                      "file proc/self/mountinfo " MOUNT("259:9", "xfs", "/dev/nvme5n1"),
+                IN_USE_SYSTEM, "0000:06:00.0");
+        assert_in_use(HOSTS "block nvme5n1 259:9 " FABRICS "nvme5/nvme5n1\n"
+                      CONTROLLER("nvme5", "fc", ADDRESS)
+                      "block dm-0 253:0 sys/devices/virtual/block/dm-0\nslave dm-0 nvme5n1",
+                IN_USE_HOLDERS, "0000:06:00.0");
+        /* over IP; of a port that is not there */
+        assert_in_use(HOSTS "block nvme5n1 259:9 " FABRICS "nvme5/nvme5n1\n"
+                      CONTROLLER("nvme5", "tcp", "traddr=192.0.2.1,host_traddr=192.0.2.2")
+                      "block nvme6n1 259:10 " FABRICS "nvme6/nvme6n1\n"
+                      CONTROLLER("nvme6", "fc", "host_traddr=nn-0x1:pn-0x10000090fa942770")
+                      "block nvme7n1 259:11 " FABRICS "nvme7/nvme7n1\n"
+                      "file proc/self/mountinfo " MOUNT("259:9", "xfs", "/dev/nvme5n1") "\n",
+                IN_USE_SYSTEM, "");
+}
+
 int main(void)
 {
         test_namespaces();
@@ -175,6 +217,7 @@ int main(void)
         test_other_devices_of_a_file_system();
         test_unseen_mounts();
         test_loop();
+        test_fibre_channel();
         test_bcache();
         test_pools();
         test_unknown_swap();
