@@ -115,5 +115,10 @@ int guard_scan_keyboard(Guard *guard) _must_check_;
 int guard_scan_processes(Guard *guard) _must_check_;
 int guard_scan_mediated(Guard *guard) _must_check_;
 
+/* A process has the node mapped into its memory. */
+int guard_note_mapped(Guard *guard, GuardNode *node, uint32_t pid) _must_check_;
+/* Asks each process what it has mapped, after the scan; waits some seconds at most. */
+int guard_check_mappings(Guard *guard) _must_check_;
+
 /* Opens each block device below the function once with O_EXCL, after the scan. */
 int guard_check_exclusive(Guard *guard, Device *device) _must_check_;

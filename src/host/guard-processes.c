@@ -147,8 +147,8 @@ static bool is_of_the_host(const Process *process)
                 streq(process->about.unit, "init.scope");
 }
 
-static int make_note(Pass *pass, Process *process, const char *node, char **ret_what,
-        char **ret_remedy)
+static int make_note(Pass *pass, Process *process, const char *node, const char *how,
+        char **ret_what, char **ret_remedy)
 {
         _cleanup_free_ char *shown = NULL, *what = NULL;
         size_t n;
@@ -156,7 +156,7 @@ static int make_note(Pass *pass, Process *process, const char *node, char **ret_
         describe(pass, process);
         int r = guard_printable(node, &shown);
         if (r == 0)
-                r = format_string(&what, "%s is open in %s (process %" PRIu32 ")", shown,
+                r = format_string(&what, "%s is %s %s (process %" PRIu32 ")", shown, how,
                         process->about.command[0] ? process->about.command : "a program",
                         process->pid);
         if (r < 0)
@@ -175,13 +175,14 @@ static int make_note(Pass *pass, Process *process, const char *node, char **ret_
         return r;
 }
 
-static int note_node(Pass *pass, Process *process, GuardNode *node, const char *name)
+static int note_node(Pass *pass, Process *process, GuardNode *node, const char *name,
+        const char *how)
 {
         _cleanup_free_ char *what = NULL, *remedy = NULL;
         _cleanup_string_list_ char **owners = NULL;
 
         node->is_open = true;
-        int r = make_note(pass, process, name, &what, &remedy);
+        int r = make_note(pass, process, name, how, &what, &remedy);
         if (r == 0)
                 r = guard_node_owners(pass->guard, node->path, &owners);
         const UseNote note = {
@@ -191,6 +192,20 @@ static int note_node(Pass *pass, Process *process, GuardNode *node, const char *
         for (char **owner = owners; r == 0 && *owner; owner++)
                 r = guard_add_note_by_path(pass->guard, *owner, &note);
         return r;
+}
+
+int guard_note_mapped(Guard *guard, GuardNode *node, uint32_t pid)
+{
+        _cleanup_free_ char *name = NULL;
+        Pass pass = {.guard = guard};
+        char path[32];
+
+        (void) snprintf(path, sizeof(path), "proc/%" PRIu32, pid);
+        _cleanup_close_ int directory = openat(guard->host->root, path,
+                O_PATH | O_DIRECTORY | O_CLOEXEC);
+        Process process = {.pid = pid, .directory = directory, .is_described = directory < 0};
+        int r = format_string(&name, "/dev/%s", guard_name(node->path));
+        return r < 0 ? r : note_node(&pass, &process, node, name, "mapped by");
 }
 
 /* /proc/driver/nvidia/gpus/0000:01:00.0/information: "Device Minor: \t 0" */
@@ -224,7 +239,7 @@ static int note_nvidia(Pass *pass, Process *process, unsigned minor_number, cons
                 if (!streq_null(device->driver, "nvidia") ||
                     !has_nvidia_minor(guard, device, minor_number))
                         continue;
-                int r = make_note(pass, process, name, &what, &remedy);
+                int r = make_note(pass, process, name, "open in", &what, &remedy);
                 const UseNote note = {.use = IN_USE_PROCESS, .what = what, .remedy = remedy};
                 if (r == 0)
                         r = guard_add_note(device, &note);
@@ -255,7 +270,7 @@ static int look_at_name(Pass *pass, Process *process, const char *descriptor, co
                 return 0;
         if (!host_descriptor_is_usable(process->thread, descriptor))
                 return 0;
-        return node ? note_node(pass, process, node, target)
+        return node ? note_node(pass, process, node, target, "open in")
                     : note_nvidia(pass, process, (unsigned) number, target);
 }
 
@@ -278,7 +293,7 @@ static int look_at_node(Pass *pass, Process *process, int files, const char *des
         if ((!node && !is_nvidia) ||
             !host_descriptor_is_usable(process->thread, descriptor))
                 return 0;
-        return node ? note_node(pass, process, node, target)
+        return node ? note_node(pass, process, node, target, "open in")
                     : note_nvidia(pass, process, status.stx_rdev_minor, target);
 }
 

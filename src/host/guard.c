@@ -350,6 +350,9 @@ int guard_check(const Host *host, const PciAddress *address, unsigned allow, InU
         r = look(&guard);
         if (r == 0)
                 r = guard_check_exclusive(&guard, device);
+        /* That is process use; it need not be looked for where it is allowed. */
+        if (r == 0 && !(allow & 1U << IN_USE_PROCESS))
+                r = guard_check_mappings(&guard);
         if (r < 0)
                 return r;
 

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "host/guard.h"
@@ -281,14 +282,15 @@ static void test_serial_console(void)
         assert_in_use(lines, IN_USE_PROCESS, "");
 }
 
-/* This kernel's processes above a tree in which /dev/full is below a function. */
+/* This kernel's processes above a tree in which /dev/full and /dev/zero are below functions. */
 #define FULL "link sys/dev/char/1:7 @0000:02:00.0/full\ndir @0000:02:00.0/full\n"
+#define ZERO "link sys/dev/char/1:5 @0000:04:00.0/zero\ndir @0000:04:00.0/zero\n"
 
 static FakeSysfs *new_live_tree(Host *ret)
 {
         FakeSysfs *fake = fake_sysfs_new();
 
-        fake_sysfs_add(fake, GUARD_MACHINE FULL);
+        fake_sysfs_add(fake, GUARD_MACHINE FULL ZERO);
         fake_sysfs_remove(fake, "proc");
         ASSERT_OK(symlinkat("/proc", fake->fd, "proc"));
         ASSERT_OK(host_open(fake->root, ret));
@@ -342,6 +344,37 @@ static void test_open_in_a_thread(void)
         ASSERT_OK(sem_post(&other.may_end));
         ASSERT_EQ(pthread_join(thread, NULL), 0);
         ASSERT_TRUE(!sees_full_open(&host));
+}
+
+static bool sees_zero_mapped(const Host *host, unsigned allow)
+{
+        const PciAddress nic = {.bus = 4};
+        _cleanup_free_ char *text = NULL;
+        InUse use;
+
+        ASSERT_OK(guard_check(host, &nic, allow, &use, &text));
+        if (!text || use != IN_USE_PROCESS)
+                return false;
+        ASSERT_CONTAINS(text, "/dev/zero is mapped by ");
+        return true;
+}
+
+/* What is mapped may be closed. */
+static void test_mapped(void)
+{
+        _cleanup_host_ Host host = {.root = -1};
+        _cleanup_fake_sysfs_ FakeSysfs *fake = new_live_tree(&host);
+        size_t size = (size_t) sysconf(_SC_PAGESIZE);
+
+        ASSERT_TRUE(!sees_zero_mapped(&host, 0));
+        int fd = open("/dev/zero", O_RDWR | O_CLOEXEC);
+        void *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+        ASSERT_TRUE(mapped != MAP_FAILED);
+        ASSERT_OK(close(fd));
+        ASSERT_TRUE(sees_zero_mapped(&host, 0));
+        ASSERT_TRUE(!sees_zero_mapped(&host, 1U << IN_USE_PROCESS));
+        ASSERT_OK(munmap(mapped, size));
+        ASSERT_TRUE(!sees_zero_mapped(&host, 0));
 }
 
 /* What nothing overrides is said first. */
@@ -433,6 +466,7 @@ int main(void)
         test_open_nodes();
         test_who_has_it_open();
         test_open_in_a_thread();
+        test_mapped();
         test_nvidia();
         test_keyboards();
         test_serial_console();
