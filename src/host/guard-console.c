@@ -99,6 +99,12 @@ static bool is_display(const Device *device)
                 !driver_is_vfio(device->driver);
 }
 
+/* The hypervisor's console: 0780 is a communication controller. */
+static bool is_virtio_console(const Device *device)
+{
+        return device->class_code >> 8 == 0x0780 && streq_null(device->driver, "virtio-pci");
+}
+
 static bool is_serial_line(const GuardNode *node)
 {
         return !node->is_block && strstr(node->path, "/tty/");
@@ -112,7 +118,8 @@ static int is_of_interest(const Guard *guard, bool *ret)
 
         *ret = false;
         for (size_t i = 0; i < guard->snapshot->n_devices && !*ret; i++)
-                *ret = is_display(&guard->snapshot->devices[i]);
+                *ret = is_display(&guard->snapshot->devices[i]) ||
+                       is_virtio_console(&guard->snapshot->devices[i]);
         for (size_t i = 0; i < guard->n_nodes && !*ret; i++)
                 *ret = is_serial_line(&guard->nodes[i]);
         if (*ret)
@@ -135,12 +142,24 @@ static int add_blind(Guard *guard, int error)
                 .remedy = (char *) "Wait until its drivers are done",
         };
         for (size_t i = 0; r == 0 && i < guard->snapshot->n_devices; i++)
-                if (is_display(&guard->snapshot->devices[i]))
+                if (is_display(&guard->snapshot->devices[i]) ||
+                    is_virtio_console(&guard->snapshot->devices[i]))
                         r = guard_add_note(&guard->snapshot->devices[i], &note);
         for (size_t i = 0; r == 0 && i < guard->n_nodes; i++)
                 if (is_serial_line(&guard->nodes[i]))
                         r = guard_add_note_by_path(guard, guard->nodes[i].path, &note);
         return r;
+}
+
+/* hvcN is below no device (drivers/tty/hvc/hvc_console.c); it may be Xen's, or that of a machine
+ * that is no PC, but then nothing is bound to the driver. */
+static int add_console(Guard *guard, const char *name, const char *path, const char *what)
+{
+        static const char remedy[] = "Take it off the kernel command line (\"console=\")";
+
+        return startswith(name, "hvc") ?
+                guard_add_by_virtio(guard, "virtio_console", IN_USE_PROCESS, what, remedy) :
+                guard_add_by_path(guard, path, IN_USE_PROCESS, what, remedy);
 }
 
 static int add_serial_console(Guard *guard, const char *name)
@@ -156,8 +175,7 @@ static int add_serial_console(Guard *guard, const char *name)
                 r = format_string(&what, "%s is a console of the host", name);
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
-        return guard_add_by_path(guard, path, IN_USE_PROCESS, what,
-                "Take it off the kernel command line (\"console=\")");
+        return add_console(guard, name, path, what);
 }
 
 /* "tty0 ttyS0" */

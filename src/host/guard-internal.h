@@ -64,6 +64,11 @@ int guard_add_by_path(Guard *guard, const char *path, InUse use, const char *wha
         const char *remedy) _must_check_;
 int guard_add_note_by_path(Guard *guard, const char *path, const UseNote *note) _must_check_;
 
+/* On every function that has a device of this driver of the virtio bus: which of them it is that
+ * serves something, the kernel does not tell. */
+int guard_add_by_virtio(Guard *guard, const char *driver, InUse use, const char *what,
+        const char *remedy) _must_check_;
+
 /* "What is in the way" cannot be looked at: every function of that kind with a host driver counts
  * as in use. */
 int guard_add_blind(Guard *guard, GuardKind kind, const char *what, const char *remedy)

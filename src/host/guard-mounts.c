@@ -16,7 +16,6 @@
 /* System use: what is mounted (proc(5), "mountinfo"). */
 
 #define FILE_MAX    (64U << 20)
-#define SHARED_MAX  4096
 #define HOST_REMEDY "The host runs from it, choose another device"
 
 typedef struct Mount {
@@ -194,31 +193,10 @@ static int add_options(Guard *guard, const Mount *mount)
  * everywhere: it may be on any function that does such a thing. */
 static int add_shared(Guard *guard, const Mount *mount, const char *driver)
 {
-        _cleanup_free_ char *what = NULL, *directory = NULL;
-        _cleanup_string_list_ char **names = NULL;
+        _cleanup_free_ char *what = NULL;
 
         int r = describe(guard, mount, NULL, &what);
-        if (r == 0)
-                r = format_string(&directory, "sys/bus/virtio/drivers/%s", driver);
-        if (r < 0)
-                return r;
-        r = host_list_directory(guard->host->root, directory, SHARED_MAX, &names);
-        if (r < 0)
-                return scan_error_is_fatal(r) ? r : 0;
-        for (char **name = names; r == 0 && name && *name; name++) {
-                _cleanup_free_ char *link = NULL, *path = NULL;
-
-                if (!startswith(*name, "virtio"))
-                        continue;
-                r = format_string(&link, "%s/%s", directory, *name);
-                if (r == 0)
-                        r = guard_resolve_link(guard->host, link, &path);
-                if (r == 0)
-                        r = guard_add_by_path(guard, path, IN_USE_SYSTEM, what, HOST_REMEDY);
-                if (r < 0 && !scan_error_is_fatal(r))
-                        r = 0;
-        }
-        return r;
+        return r < 0 ? r : guard_add_by_virtio(guard, driver, IN_USE_SYSTEM, what, HOST_REMEDY);
 }
 
 static int add_without_device(Guard *guard, const Mount *mount)

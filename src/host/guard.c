@@ -17,6 +17,7 @@
  * must not be crowded out by what may be allowed or waited for. */
 #define NOTES_MAX     8
 #define PRINTABLE_MAX 200
+#define VIRTIO_MAX    4096
 
 bool guard_is_driven(const Device *device)
 {
@@ -123,6 +124,34 @@ int guard_add_by_path(Guard *guard, const char *path, InUse use, const char *wha
         const UseNote note = {.use = use, .what = (char *) what, .remedy = (char *) remedy};
 
         return guard_add_note_by_path(guard, path, &note);
+}
+
+int guard_add_by_virtio(Guard *guard, const char *driver, InUse use, const char *what,
+        const char *remedy)
+{
+        _cleanup_string_list_ char **names = NULL;
+        _cleanup_free_ char *directory = NULL;
+
+        int r = format_string(&directory, "sys/bus/virtio/drivers/%s", driver);
+        if (r < 0)
+                return r;
+        r = host_list_directory(guard->host->root, directory, VIRTIO_MAX, &names);
+        if (r < 0)
+                return scan_error_is_fatal(r) ? r : 0;
+        for (char **name = names; r == 0 && name && *name; name++) {
+                _cleanup_free_ char *link = NULL, *path = NULL;
+
+                if (!startswith(*name, "virtio"))
+                        continue;
+                r = format_string(&link, "%s/%s", directory, *name);
+                if (r == 0)
+                        r = guard_resolve_link(guard->host, link, &path);
+                if (r == 0)
+                        r = guard_add_by_path(guard, path, use, what, remedy);
+                if (r < 0 && !scan_error_is_fatal(r))
+                        r = 0;
+        }
+        return r;
 }
 
 void guard_add_kind(Guard *guard, const Device *device, GuardKind kind)

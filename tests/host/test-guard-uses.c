@@ -377,6 +377,21 @@ static void test_mapped(void)
         ASSERT_TRUE(!sees_zero_mapped(&host, 0));
 }
 
+#define VIRTIO_CONSOLE                                                                             \
+        "0000:06:00.0 class=078000 driver=virtio-pci\n"                                            \
+        "link sys/bus/virtio/drivers/virtio_console/virtio3 @0000:06:00.0/virtio3\n"               \
+        "link sys/class/tty/hvc0 sys/devices/virtual/tty/hvc0\n"
+
+/* The hypervisor's console, whose line is below no device. */
+static void test_virtio_console(void)
+{
+        assert_note(VIRTIO_CONSOLE "file sys/class/tty/console/active tty0 hvc0",
+                "0000:06:00.0", "hvc0 is a console of the host",
+                "Take it off the kernel command line (\"console=\")");
+        assert_in_use(VIRTIO_CONSOLE "file sys/class/tty/console/active tty0 ttyS0",
+                IN_USE_PROCESS, "");
+}
+
 /* What nothing overrides is said first. */
 static void test_order(void)
 {
@@ -470,6 +485,7 @@ int main(void)
         test_nvidia();
         test_keyboards();
         test_serial_console();
+        test_virtio_console();
         test_order();
         test_many_processes();
         test_check();
