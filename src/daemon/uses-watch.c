@@ -13,9 +13,9 @@
 #include "util/netlink.h"
 
 /* proc(5): a change of "mountinfo" and "swaps" is announced by poll(2), once for each time that it
- * is asked. rtnetlink(7) tells of addresses and routes. A busy host has many of either in a second:
- * the first one counts, then nothing is listened to until its time has come; so all of them cost
- * one look in ten seconds. */
+ * is asked. rtnetlink(7) tells of addresses, routes and links. A busy host has many of either in a
+ * second: the first one counts, then nothing is listened to until its time has come; so all of them
+ * cost one look in ten seconds. */
 
 #define DELAY_USEC    (1 * USEC_PER_SEC)
 #define DISTANCE_USEC (10 * USEC_PER_SEC)
@@ -62,6 +62,22 @@ static int on_file(sd_event_source *source, int fd, uint32_t events, void *userd
         return 0;
 }
 
+/* An interface that becomes part of a bridge or bond may have no address before nor after, and
+ * there is no uevent of it. What a bridge itself says of its ports (AF_BRIDGE) is about them. */
+static bool has_master(const struct nlmsghdr *header)
+{
+        const struct ifinfomsg *link = NLMSG_DATA(header);
+
+        if (header->nlmsg_len < NLMSG_LENGTH(sizeof(*link)) || link->ifi_family != AF_UNSPEC)
+                return false;
+        int64_t length = (int64_t) IFLA_PAYLOAD(header);
+        for (const struct rtattr *attribute = IFLA_RTA(link); RTA_OK(attribute, length);
+             attribute = RTA_NEXT(attribute, length))
+                if (attribute->rta_type == IFLA_MASTER)
+                        return true;
+        return false;
+}
+
 /* Routes to single networks come and go with routing protocols; only the default ones matter. */
 static bool concerns_us(const struct nlmsghdr *header)
 {
@@ -71,6 +87,8 @@ static bool concerns_us(const struct nlmsghdr *header)
         case RTM_NEWADDR:
         case RTM_DELADDR:
                 return true;
+        case RTM_NEWLINK:
+                return has_master(header);
         case RTM_NEWROUTE:
         case RTM_DELROUTE:
                 return header->nlmsg_len >= NLMSG_LENGTH(sizeof(*route)) && route->rtm_dst_len == 0;
@@ -136,7 +154,7 @@ static int open_network(void)
         const struct sockaddr_nl address = {
                 .nl_family = AF_NETLINK,
                 .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE |
-                             RTMGRP_IPV6_ROUTE,
+                             RTMGRP_IPV6_ROUTE | RTMGRP_LINK,
         };
         const int size = RECEIVE_SIZE;
         _cleanup_close_ int fd =

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -52,6 +53,61 @@ static void send_nonsense(void)
                 puts("messages of others cannot be sent here: not tested");
 }
 
+static void add_attribute(struct nlmsghdr *header, unsigned short type, const void *data,
+        size_t length)
+{
+        struct rtattr *attribute = (void *) ((char *) header + NLMSG_ALIGN(header->nlmsg_len));
+
+        attribute->rta_type = type;
+        attribute->rta_len = (unsigned short) RTA_LENGTH(length);
+        if (length > 0)
+                memcpy(RTA_DATA(attribute), data, length);
+        header->nlmsg_len = NLMSG_ALIGN(header->nlmsg_len) + RTA_LENGTH(length);
+}
+
+/* A pair of interfaces, "x0" and one that the kernel names. */
+static bool make_pair(void)
+{
+        struct {
+                struct nlmsghdr header;
+                struct ifinfomsg body;
+                char attributes[128];
+        } request = {
+                .header = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
+                            .nlmsg_type = RTM_NEWLINK,
+                            .nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE },
+        };
+        _cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+        char kind[RTA_LENGTH(8)] __attribute__((aligned(RTA_ALIGNTO))) = {};
+        struct rtattr *name = (void *) kind;
+
+        *name = (struct rtattr){ .rta_type = IFLA_INFO_KIND, .rta_len = RTA_LENGTH(5) };
+        memcpy(RTA_DATA(name), "veth", 5);
+        add_attribute(&request.header, IFLA_IFNAME, "x0", 3);
+        add_attribute(&request.header, IFLA_LINKINFO, kind, sizeof(kind));
+        ASSERT_TRUE(fd >= 0);
+        ASSERT_TRUE(send(fd, &request, request.header.nlmsg_len, 0) > 0);
+        return if_nametoindex("x0") > 0;
+}
+
+/* A port of a bridge need not have addresses, and there is no uevent. */
+static bool prepare_bridge(void)
+{
+        _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+        ASSERT_TRUE(fd >= 0);
+        return ioctl(fd, SIOCBRADDBR, "b0") == 0 && make_pair();
+}
+
+static void add_port(void)
+{
+        struct ifreq request = { .ifr_name = "b0", .ifr_ifindex = (int) if_nametoindex("x0") };
+        _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+        ASSERT_TRUE(fd >= 0);
+        ASSERT_OK(ioctl(fd, SIOCBRADDIF, &request));
+}
+
 static unsigned run_for(sd_event *event, uint64_t usec)
 {
         uint64_t end = now_monotonic() + usec;
@@ -60,6 +116,24 @@ static unsigned run_for(sd_event *event, uint64_t usec)
         for (uint64_t now; (now = now_monotonic()) < end;)
                 n += sd_event_run(event, end - now) > 0;
         return n;
+}
+
+static void test_ports(sd_event *event)
+{
+        UsesWatch *watch;
+
+        if (!prepare_bridge()) {
+                puts("this kernel has no bridges: not tested");
+                return;
+        }
+        n_told = 0;
+        ASSERT_OK(uses_watch_new(event, on_uses, NULL, &watch));
+        (void) run_for(event, 1500 * USEC_PER_MSEC);
+        ASSERT_EQ(n_told, 0);
+        add_port();
+        (void) run_for(event, 1500 * USEC_PER_MSEC);
+        ASSERT_EQ(n_told, 1);
+        uses_watch_free(watch);
 }
 
 int main(void)
@@ -91,6 +165,7 @@ int main(void)
         ASSERT_EQ(n_told, 1);
 
         uses_watch_free(watch);
+        test_ports(event);
         sd_event_unref(event);
         return 0;
 }
