@@ -133,13 +133,47 @@ static bool is_half_released(const MemberPlan *member)
                record->provenance != PROVENANCE_ADOPTED && !member->device->driver;
 }
 
-static void plan_undo(GroupPlan *group)
+/* Does a part of the group stay where an earlier transaction had put it? */
+static bool stays_on_vfio(const GroupPlan *group)
 {
         for (size_t i = 0; i < group->n_members; i++) {
-                MemberPlan *member = &group->members[i];
+                const Device *device = group->members[i].device;
 
-                if (!is_half_taken(member) && !is_half_released(member))
+                if (driver_is_vfio(device->driver) && device->record &&
+                    device->record->state == STATE_BOUND)
+                        return true;
+        }
+        return false;
+}
+
+/* It had been bound before, and was unbound to be bound to another driver. */
+static void plan_return(GroupPlan *group, MemberPlan *member)
+{
+        const DeviceRecord *record = member->device->record;
+
+        member->action = ACTION_BIND;
+        member->target = record->target_driver;
+        member->manual = record->manual;
+        group->wants_node = true;
+        group->has_work = true;
+}
+
+/* What was taken goes back to the host; what had been ours before goes there only if nothing else
+ * of its group stays with us: a group is with the host or with us, and not in part. */
+static void plan_undo(GroupPlan *group)
+{
+        bool is_ours = stays_on_vfio(group);
+
+        for (size_t i = 0; i < group->n_members; i++) {
+                MemberPlan *member = &group->members[i];
+                bool is_released = is_half_released(member);
+
+                if (!is_half_taken(member) && !is_released)
                         continue;
+                if (is_released && is_ours && member->device->record->target_driver) {
+                        plan_return(group, member);
+                        continue;
+                }
                 member->action = ACTION_RELEASE;
                 member->target = member->device->record->original_driver;
                 group->has_work = true;

@@ -353,6 +353,25 @@ static void test_bind_of_what_drifted(void)
         fixture_done(&fixture);
 }
 
+/* Another driver was asked for by hand when it was cut off, and may not be given any more. What had
+ * been unbound for it goes back to where it was, beside the other one. */
+static void test_bind_to_another_driver_is_undone(void)
+{
+        Fixture fixture;
+
+        leave_half_released(&fixture, "bind " ONE " vfio-pci -> pci-stub by-hand may-unbind; "
+                                      "bind " TWO " vfio-pci -> pci-stub by-hand may-unbind");
+        machine_enable(&fixture.machine, false);
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, TWO, "vfio-pci");
+        ASSERT_DRIVER(&fixture, ONE, "vfio-pci");
+        ASSERT_DEVICE(&fixture, ONE, "bound", "");
+        ASSERT_DEVICE(&fixture, TWO, "bound", "");
+        ASSERT_EQ(count_intents(&fixture), 0);
+        fixture_done(&fixture);
+}
+
 /* Without leave to take anything by itself, the daemon still leaves no group half done. */
 static void test_switched_off(void)
 {
@@ -430,6 +449,7 @@ int main(void)
         test_release_is_finished(" driver=nvme");
         test_release_of_what_is_claimed_again();
         test_bind_of_what_drifted();
+        test_bind_to_another_driver_is_undone();
         test_switched_off();
         test_off_on_command_line();
         test_damaged_intents();
