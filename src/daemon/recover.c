@@ -133,6 +133,14 @@ static bool is_half_released(const MemberPlan *member)
                record->provenance != PROVENANCE_ADOPTED && !member->device->driver;
 }
 
+static const IntentEntry *find_entry(const IntentEntry *entries, size_t n, const Device *device)
+{
+        for (size_t i = 0; i < n; i++)
+                if (pci_address_equal(&entries[i].address, &device->address))
+                        return &entries[i];
+        return NULL;
+}
+
 /* Does a part of the group stay where an earlier transaction had put it? */
 static bool stays_on_vfio(const GroupPlan *group)
 {
@@ -159,14 +167,16 @@ static void plan_return(GroupPlan *group, MemberPlan *member)
 }
 
 /* What was taken goes back to the host; what had been ours before goes there only if nothing else
- * of its group stays with us: a group is with the host or with us, and not in part. */
-static void plan_undo(GroupPlan *group)
+ * of its group stays with us: a group is with the host or with us, and not in part. What was not to
+ * be touched was unbound by somebody else, and is shown as drifted. */
+static void plan_undo(GroupPlan *group, const IntentEntry *entries, size_t n)
 {
         bool is_ours = stays_on_vfio(group);
 
         for (size_t i = 0; i < group->n_members; i++) {
                 MemberPlan *member = &group->members[i];
-                bool is_released = is_half_released(member);
+                bool is_released = is_half_released(member) &&
+                                   (n == 0 || find_entry(entries, n, member->device));
 
                 if (!is_half_taken(member) && !is_released)
                         continue;
@@ -178,14 +188,6 @@ static void plan_undo(GroupPlan *group)
                 member->target = member->device->record->original_driver;
                 group->has_work = true;
         }
-}
-
-static const IntentEntry *find_entry(const IntentEntry *entries, size_t n, const Device *device)
-{
-        for (size_t i = 0; i < n; i++)
-                if (pci_address_equal(&entries[i].address, &device->address))
-                        return &entries[i];
-        return NULL;
 }
 
 /* What was released to the end has no record any more, or one that says so. */
@@ -206,12 +208,19 @@ static void plan_release(GroupPlan *group, const IntentEntry *entries, size_t n)
         }
 }
 
-static bool has_release(const IntentEntry *entries, size_t n)
+static bool has_action(const IntentEntry *entries, size_t n, Action action)
 {
         for (size_t i = 0; i < n; i++)
-                if (entries[i].action == ACTION_RELEASE)
+                if (entries[i].action == action)
                         return true;
         return false;
+}
+
+/* What only holds a function that joined asks for nothing of the rest of its group. */
+static bool asks_to_take(const IntentEntry *entries, size_t n)
+{
+        return n == 0 || has_action(entries, n, ACTION_BIND) ||
+               has_action(entries, n, ACTION_DETACH);
 }
 
 /* A part of it would stay with the host, and the group half taken. */
@@ -280,11 +289,11 @@ static int plan_resume(const Manager *manager, const View *view, const GroupPlan
 {
         _cleanup_(resumption_done) Resumption resumption = {};
         const IntentEntry *by_hand = find_bind_by_hand(view, entries, n);
-        bool is_release = has_release(entries, n);
+        bool is_release = has_action(entries, n, ACTION_RELEASE);
         PlanRequest request = {
                 .stage = STAGE_RUNTIME,
                 .may_unbind = may_unbind(entries, n),
-                .retry = true,
+                .retry = asks_to_take(entries, n),
                 .only_function = &shown->members[0].device->address,
         };
         GroupPlan *group;
@@ -312,7 +321,7 @@ static int plan_resume(const Manager *manager, const View *view, const GroupPlan
                 else if (is_release)
                         plan_release(group, entries, n);
                 if (!group->has_work && !(only_undo && is_release))
-                        plan_undo(group);
+                        plan_undo(group, entries, n);
         }
         *ret = resumption;
         resumption = (Resumption){};

@@ -372,6 +372,23 @@ static void test_bind_to_another_driver_is_undone(void)
         fixture_done(&fixture);
 }
 
+/* Only what joined the group was to be held: what another program had unbound before is its
+ * operator's business, as OnDrift=report says. */
+static void test_hold_beside_what_drifted(void)
+{
+        Fixture fixture;
+
+        leave_half_released(&fixture, "hold 0000:01:00.2 - -> -");
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        FIXTURE_RUN_UNTIL(&fixture, strcmp(fixture_state(&fixture, ONE), "releasing") != 0);
+        ASSERT_DEVICE(&fixture, ONE, "drifted", "drifted");
+        ASSERT_DRIVER(&fixture, ONE, "");
+        ASSERT_DRIVER(&fixture, TWO, "vfio-pci");
+        ASSERT_EQ(count_intents(&fixture), 0);
+        fixture_done(&fixture);
+}
+
 /* Without leave to take anything by itself, the daemon still leaves no group half done. */
 static void test_switched_off(void)
 {
@@ -450,6 +467,7 @@ int main(void)
         test_release_of_what_is_claimed_again();
         test_bind_of_what_drifted();
         test_bind_to_another_driver_is_undone();
+        test_hold_beside_what_drifted();
         test_switched_off();
         test_off_on_command_line();
         test_damaged_intents();
