@@ -223,6 +223,21 @@ static bool asks_to_take(const IntentEntry *entries, size_t n)
                has_action(entries, n, ACTION_DETACH);
 }
 
+/* Leave was given for some of them, and a host driver has another one by now. */
+static bool lacks_leave(const GroupPlan *group, const IntentEntry *entries, size_t n)
+{
+        for (size_t i = 0; i < group->n_members; i++) {
+                const MemberPlan *member = &group->members[i];
+                const IntentEntry *entry = find_entry(entries, n, member->device);
+
+                if ((member->action == ACTION_BIND || member->action == ACTION_DETACH) &&
+                    member->device->driver && !driver_is_vfio(member->device->driver) &&
+                    !(entry && entry->may_unbind))
+                        return true;
+        }
+        return false;
+}
+
 /* A part of it would stay with the host, and the group half taken. */
 static bool waits_for_apply(const GroupPlan *group)
 {
@@ -316,7 +331,8 @@ static int plan_resume(const Manager *manager, const View *view, const GroupPlan
                 drop_physical_functions(resumption.plan);
         if (group) {
                 if (only_undo || (!is_release && (!manager_acts_by_itself(manager) ||
-                                                         waits_for_apply(group))))
+                                                         waits_for_apply(group) ||
+                                                         lacks_leave(group, entries, n))))
                         work_drop_group(group);
                 else if (is_release)
                         plan_release(group, entries, n);

@@ -389,6 +389,22 @@ static void test_hold_beside_what_drifted(void)
         fixture_done(&fixture);
 }
 
+/* Leave to unbind was there for one of two; a host driver has taken the other one since. */
+static void test_leave_is_for_what_it_was_given_for(void)
+{
+        Fixture fixture;
+
+        leave_half_done_with(&fixture, CONFIG, "bind " ONE " nvme -> vfio-pci may-unbind; "
+                                               "bind " TWO " - -> vfio-pci");
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, TWO, "nvme");
+        ASSERT_DRIVER(&fixture, ONE, "nvme");
+        ASSERT_DEVICE(&fixture, TWO, "pending", "needs-apply");
+        ASSERT_EQ(count_intents(&fixture), 0);
+        fixture_done(&fixture);
+}
+
 /* Without leave to take anything by itself, the daemon still leaves no group half done. */
 static void test_switched_off(void)
 {
@@ -468,6 +484,7 @@ int main(void)
         test_bind_of_what_drifted();
         test_bind_to_another_driver_is_undone();
         test_hold_beside_what_drifted();
+        test_leave_is_for_what_it_was_given_for();
         test_switched_off();
         test_off_on_command_line();
         test_damaged_intents();
