@@ -69,6 +69,14 @@ typedef struct DeviceRecord {
         unsigned drift_count;
 } DeviceRecord;
 
+/* It is bound by us, or was until a worker that was to change that got stuck: of that only the
+ * outcome is on record, beside what was known before. */
+static inline bool device_record_was_bound(const DeviceRecord *record)
+{
+        return record->state == STATE_BOUND ||
+               (record->reason == REASON_WORKER_TIMEOUT && record->bound_usec > 0);
+}
+
 typedef struct Device {
         PciAddress address;
         uint64_t inode; /* of its sysfs directory: another instance has another one */

@@ -118,7 +118,7 @@ static bool is_half_taken(const MemberPlan *member)
         if (record->original_autoprobe && !record->original_power_control)
                 return false;
         /* what is held joined the group later */
-        if (record->state == STATE_BOUND || record->state == STATE_DETACHED ||
+        if (device_record_was_bound(record) || record->state == STATE_DETACHED ||
             record->state == STATE_PENDING)
                 return false;
         return !driver || driver_is_vfio(driver) || streq_null(driver, record->original_driver);
@@ -129,7 +129,7 @@ static bool is_half_released(const MemberPlan *member)
 {
         const DeviceRecord *record = member->device->record;
 
-        return record && record->has_original && record->state == STATE_BOUND &&
+        return record && record->has_original && device_record_was_bound(record) &&
                record->provenance != PROVENANCE_ADOPTED && !member->device->driver;
 }
 
@@ -148,7 +148,7 @@ static bool stays_on_vfio(const GroupPlan *group)
                 const Device *device = group->members[i].device;
 
                 if (driver_is_vfio(device->driver) && device->record &&
-                    device->record->state == STATE_BOUND)
+                    device_record_was_bound(device->record))
                         return true;
         }
         return false;

@@ -65,8 +65,18 @@ static bool taking_was_cut_off(const Member *member)
                 return false;
         if (record->state == STATE_PENDING)
                 return record->original_driver;
-        return record->state != STATE_BOUND && record->state != STATE_DETACHED &&
+        return !device_record_was_bound(record) && record->state != STATE_DETACHED &&
                 record->state != STATE_BINDING;
+}
+
+/* From one driver of ours to another one. */
+static bool moving_was_cut_off(const Member *member)
+{
+        const DeviceRecord *record = member->previous;
+
+        return (member->plan->action == ACTION_BIND || member->plan->action == ACTION_DETACH) &&
+               device_record_was_bound(record) && record->target_driver && !member->driver[0] &&
+               !streq_null(record->target_driver, member->plan->target);
 }
 
 /* It is planned for what is on our driver only. */
@@ -74,7 +84,7 @@ static bool releasing_was_cut_off(const Member *member)
 {
         const DeviceRecord *record = member->previous;
 
-        return member->plan->action == ACTION_RELEASE && record->state == STATE_BOUND &&
+        return member->plan->action == ACTION_RELEASE && device_record_was_bound(record) &&
                 record->target_driver && !streq(member->driver, record->target_driver);
 }
 
@@ -106,8 +116,9 @@ void member_resume(Member *member)
                 resume_from(member, is_foreign ? member->driver : original,
                         record->original_override, record->original_power_control);
                 member->saved_original = true;
-        } else if (releasing_was_cut_off(member) &&
-                   (!member->driver[0] || streq(member->driver, original))) {
+        } else if (moving_was_cut_off(member) ||
+                   (releasing_was_cut_off(member) &&
+                           (!member->driver[0] || streq(member->driver, original)))) {
                 /* binding sets the power control */
                 resume_from(member, record->target_driver, record->target_driver, NULL);
         }

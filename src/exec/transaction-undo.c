@@ -183,8 +183,23 @@ static bool has_node(const Transaction *transaction)
         return false;
 }
 
+/* Its node is made anew then, or was secured by a transaction that was cut off. */
+static bool returns_to_vfio(const Transaction *transaction)
+{
+        for (size_t i = 0; i < transaction->n_members; i++) {
+                const Member *member = &transaction->members[i];
+
+                if (member->touched && driver_is_vfio(member->found_driver) &&
+                    !driver_is_vfio(member->driver))
+                        return true;
+        }
+        return false;
+}
+
 void transaction_undo(Transaction *transaction)
 {
+        bool needs_node = transaction->node_secured || returns_to_vfio(transaction);
+
         /* best effort: the kernel's own node is root 0600 from the start */
         if (empties_group(transaction))
                 (void) group_perform(transaction, OPERATION_SECURE_NODE, NULL);
@@ -195,6 +210,6 @@ void transaction_undo(Transaction *transaction)
                 if (member->touched && member->plan->action != ACTION_HOLD)
                         undo_member(transaction, member);
         }
-        if (transaction->node_secured && has_node(transaction))
+        if (needs_node && has_node(transaction))
                 (void) transaction_set_node(transaction);
 }

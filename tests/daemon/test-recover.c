@@ -353,14 +353,35 @@ static void test_bind_of_what_drifted(void)
         fixture_done(&fixture);
 }
 
+/* As a daemon leaves a record behind whose worker got stuck, and has come back. */
+static void note_timeout(Fixture *fixture, const char *address)
+{
+        DeviceRecord record = {
+                .claim = (char *) "disk",
+                .target_driver = (char *) "vfio-pci",
+                .provenance = PROVENANCE_TAKEN,
+                .state = STATE_FAILED,
+                .reason = REASON_WORKER_TIMEOUT,
+                .bound_usec = 1,
+        };
+        PciAddress parsed;
+
+        ASSERT_OK(pci_address_parse(address, &parsed));
+        ASSERT_OK(store_save(&fixture->machine.host, &parsed,
+                fake_sysfs_inode(fixture->machine.tree, address), &record));
+}
+
 /* Another driver was asked for by hand when it was cut off, and may not be given any more. What had
- * been unbound for it goes back to where it was, beside the other one. */
-static void test_bind_to_another_driver_is_undone(void)
+ * been unbound for it, by a worker that was killed or one that took too long, goes back to where it
+ * was, beside the other one. */
+static void test_bind_to_another_driver_is_undone(bool timed_out)
 {
         Fixture fixture;
 
         leave_half_released(&fixture, "bind " ONE " vfio-pci -> pci-stub by-hand may-unbind; "
                                       "bind " TWO " vfio-pci -> pci-stub by-hand may-unbind");
+        if (timed_out)
+                note_timeout(&fixture, ONE);
         machine_enable(&fixture.machine, false);
         fixture_start(&fixture);
         fixture_settle(&fixture);
@@ -482,7 +503,8 @@ int main(void)
         test_release_is_finished(" driver=nvme");
         test_release_of_what_is_claimed_again();
         test_bind_of_what_drifted();
-        test_bind_to_another_driver_is_undone();
+        test_bind_to_another_driver_is_undone(false);
+        test_bind_to_another_driver_is_undone(true);
         test_hold_beside_what_drifted();
         test_leave_is_for_what_it_was_given_for();
         test_switched_off();

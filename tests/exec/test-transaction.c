@@ -535,6 +535,44 @@ static void open_before_undo(FakeKernel *kernel, const Operation *operation)
                 strcpy(gpu->open_by, "1234 (qemu)");
 }
 
+/* Bound, until a worker got stuck unbinding it from vfio-pci for something else; it is taken up when
+ * that has come back. */
+static void leave_unbound_by_a_stuck_worker(Run *run, const char *address, const char *override)
+{
+        FakeFunction *member = function(run, address);
+
+        member->driver[0] = '\0';
+        strcpy(member->override, override);
+        member->record.state = STATE_FAILED;
+        member->record.reason = REASON_WORKER_TIMEOUT;
+        member->record.bound_usec = 1;
+}
+
+/* What was asked for then fails: it is put back to where it had been before the stuck worker. */
+static void test_failed_after_a_stuck_worker(void)
+{
+        _cleanup_run_ Run released = {}, moved = {};
+
+        prepare(&released, "release-taken");
+        leave_unbound_by_a_stuck_worker(&released, GPU_ADDRESS, "vfio-pci");
+        refuse(&released, SOUND_ADDRESS, "snd_hda_intel", -EIO);
+        carry_out(&released);
+        expect(&released, STATE_FAILED, REASON_PROBE_FAILED, "snd_hda_intel");
+        ASSERT_STREQ(function(&released, SOUND_ADDRESS)->driver, "vfio-pci");
+        ASSERT_STREQ(function(&released, GPU_ADDRESS)->driver, "vfio-pci");
+
+        prepare(&moved, "bind-other-driver");
+        leave_unbound_by_a_stuck_worker(&moved, "0000:07:00.0", "mlx5-vfio-pci");
+        moved.stand.kernel->node_is_set[31] = false;
+        refuse(&moved, "0000:07:00.0", "mlx5-vfio-pci", -EIO);
+        carry_out(&moved);
+        expect(&moved, STATE_FAILED, REASON_PROBE_FAILED, "");
+        ASSERT_STREQ(function(&moved, "0000:07:00.0")->driver, "vfio-pci");
+        ASSERT_STREQ(function(&moved, "0000:07:00.0")->override, "vfio-pci");
+        ASSERT_STREQ(function(&moved, "0000:07:00.0")->record.original_driver, "mlx5_core");
+        ASSERT_TRUE(moved.stand.kernel->node_is_set[31]);
+}
+
 /* Somebody opened the first one while the second one was refused: it is not torn away from him, and
  * no host driver is probed beside it. */
 static void test_opened_before_undo(void)
@@ -669,6 +707,7 @@ int main(void)
         test_joined_stays_held();
         test_hotplug_pending();
         test_failed_move_keeps_provenance();
+        test_failed_after_a_stuck_worker();
         test_opened_before_undo();
         test_opened_after_look();
         test_autoprobe_is_kept();
