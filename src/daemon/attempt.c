@@ -22,7 +22,8 @@ struct Attempt {
         AttemptKey key;
         uint64_t signature; /* of what was to be done, and to which instances */
         unsigned n;         /* times in a row */
-        State state;        /* of the last report that was no success, else STATE_UNCLAIMED */
+        State state;        /* of the last report, where it said that more is to be done; else
+                             * STATE_UNCLAIMED */
         Reason reason;
         char *text;
 };
@@ -82,11 +83,16 @@ static Attempt *find_attempt(const Manager *manager, AttemptKey key)
         return NULL;
 }
 
+static bool is_failure(State state)
+{
+        return state == STATE_FAILED || state == STATE_STUCK || state == STATE_REFUSED;
+}
+
 static bool is_allowed(const Attempt *attempt, uint64_t signature)
 {
         if (!attempt || attempt->signature != signature)
                 return true;
-        return attempt->state == STATE_UNCLAIMED && attempt->n < ATTEMPTS_MAX;
+        return !is_failure(attempt->state) && attempt->n < ATTEMPTS_MAX;
 }
 
 bool attempt_allowed(const Manager *manager, const GroupPlan *group)
@@ -131,7 +137,7 @@ int attempt_note_pf(Manager *manager, const PhysicalFunctionPlan *pf)
 
 static void report(Attempt *attempt, State state, Reason reason, const char *text)
 {
-        if (!attempt || (state != STATE_FAILED && state != STATE_STUCK && state != STATE_REFUSED))
+        if (!attempt || (!is_failure(state) && state != STATE_PENDING && state != STATE_BINDING))
                 return;
         attempt->state = state;
         attempt->reason = reason;
@@ -157,16 +163,32 @@ static void remove_attempt(Manager *manager, size_t index)
         manager->attempts[index] = manager->attempts[--manager->n_attempts];
 }
 
+/* What is not tried again: that it was stuck is no longer so when its worker has come back, and
+ * what only lacked its last step after all those times has failed. */
+static void show_outcome(const Manager *manager, View *view, GroupPlan *group,
+        const Attempt *attempt)
+{
+        if (attempt->state == STATE_STUCK &&
+            !manager_worker_lives(manager, group->members[0].device))
+                view_show_outcome(view, group, STATE_FAILED, attempt->reason,
+                        "its worker came back after the time had passed");
+        else if (attempt->state == STATE_BINDING)
+                view_show_outcome(view, group, STATE_FAILED, REASON_PROBE_FAILED, attempt->text);
+        else
+                view_show_outcome(view, group, attempt->state, attempt->reason, attempt->text);
+}
+
 static bool show_group(Manager *manager, View *view, const Attempt *attempt)
 {
         GroupPlan *group = view_find_group(view, &attempt->key.group);
 
         if (work_find_group(manager, &attempt->key.group))
                 return true;
+        /* while it is stuck nothing is planned, but it is not over */
         if (!group || !group->has_work)
-                return false;
+                return group && group->state == STATE_STUCK;
         if (attempt->state != STATE_UNCLAIMED && !attempt_allowed(manager, group))
-                view_show_outcome(view, group, attempt->state, attempt->reason, attempt->text);
+                show_outcome(manager, view, group, attempt);
         return true;
 }
 

@@ -99,11 +99,11 @@ static void count_write(Machine *machine)
 
 static void pass_gate(Machine *machine, const Operation *operation)
 {
+        _cleanup_free_ char *gate = fake_sysfs_read(machine->tree, "gate");
+        bool is_move = operation->type == OPERATION_BIND || operation->type == OPERATION_UNBIND;
         char c;
 
-        if (operation->type != OPERATION_BIND && operation->type != OPERATION_UNBIND)
-                return;
-        if (faccessat(machine->host.root, "gate", F_OK, 0) < 0)
+        if (!gate || (*gate ? !streq(gate, operation_type_to_string(operation->type)) : !is_move))
                 return;
         ASSERT_EQ(write(machine->at_gate[1], "x", 1), 1);
         ASSERT_EQ(read(machine->gate[0], &c, 1), 1);
@@ -423,6 +423,11 @@ void machine_prepare_virtual_functions(Machine *machine, const char *tree)
 void machine_close_gate(Machine *machine)
 {
         fake_sysfs_write(machine->tree, "gate", "");
+}
+
+void machine_close_gate_before(Machine *machine, OperationType type)
+{
+        fake_sysfs_write(machine->tree, "gate", operation_type_to_string(type));
 }
 
 void machine_open_gate(Machine *machine)

@@ -30,6 +30,8 @@ void machine_fail(Machine *machine, const char *address, OperationType type, int
 void machine_prepare_virtual_functions(Machine *machine, const char *tree);
 /* Binding and unbinding wait until the gate lets them pass, one for each call. */
 void machine_close_gate(Machine *machine);
+/* The same for this operation in their place. */
+void machine_close_gate_before(Machine *machine, OperationType type);
 /* Who waits there already goes on waiting. */
 void machine_open_gate(Machine *machine);
 void machine_let_pass(Machine *machine, size_t n);

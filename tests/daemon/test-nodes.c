@@ -225,6 +225,21 @@ static void test_account_unknown_to_the_early_pass(void)
         fixture_done(&fixture);
 }
 
+/* A node that cannot be set up is never shown as one that is ready. */
+static void test_cannot_be_set_up(void)
+{
+        Fixture fixture;
+
+        fixture_init(&fixture, TREE, CONFIG);
+        machine_fail(&fixture.machine, "0000:00:00.0", OPERATION_FINISH_NODE, -EIO);
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, "0000:01:00.0", "vfio-pci");
+        ASSERT_DEVICE(&fixture, "0000:01:00.0", "failed", "probe-failed");
+        ASSERT_CONTAINS(fixture_member(&fixture, "0000:01:00.0")->text, "/dev/vfio/14");
+        fixture_done(&fixture);
+}
+
 int main(void)
 {
         test_set_back();
@@ -235,5 +250,6 @@ int main(void)
         test_changed_all_the_time();
         test_two_at_once();
         test_account_unknown_to_the_early_pass();
+        test_cannot_be_set_up();
         return EXIT_SUCCESS;
 }

@@ -183,6 +183,33 @@ static void test_never_returns(void)
         fixture_done(&fixture);
 }
 
+/* What is bound already is stuck in its last step, and comes back: it is not begun again by itself,
+ * whether that is seen at once or the worker takes a while to end. */
+static void test_last_step(bool takes_a_while)
+{
+        Fixture fixture;
+
+        fixture_init(&fixture, TREE, CONFIG);
+        machine_set_driver(&fixture.machine, DISK, "vfio-pci");
+        machine_close_gate_before(&fixture.machine, OPERATION_FINISH_NODE);
+        fixture_start(&fixture);
+        FIXTURE_RUN_UNTIL(&fixture, machine_is_at_gate(&fixture.machine));
+        FIXTURE_RUN_UNTIL(&fixture, !fixture.manager->works || !fixture.manager->works->n_open);
+        if (takes_a_while) {
+                int lock = store_lock_group(&fixture.machine.host, 15, true);
+
+                ASSERT_TRUE(lock >= 0);
+                FIXTURE_RUN_UNTIL(&fixture, strcmp(fixture_state(&fixture, DISK), "stuck") == 0);
+                close(lock);
+                fixture_event(&fixture, NULL);
+        }
+        FIXTURE_RUN_UNTIL(&fixture, strcmp(fixture_state(&fixture, DISK), "failed") == 0);
+        fixture_settle(&fixture);
+        ASSERT_DEVICE(&fixture, DISK, "failed", "worker-timeout");
+        ASSERT_TRUE(!machine_is_at_gate(&fixture.machine));
+        fixture_done(&fixture);
+}
+
 static void set_file_size_limit(rlim_t limit)
 {
         struct rlimit rlimit;
@@ -273,6 +300,8 @@ int main(void)
         test_worker(MANUAL_BOUND, false, "pci-stub", "pci-stub", "bound");
         test_worker_outlives_daemon();
         test_never_returns();
+        test_last_step(false);
+        test_last_step(true);
         test_unbound_by_others("report", "", "drifted");
         test_unbound_by_others("reclaim", "vfio-pci", "bound");
         test_passing();
