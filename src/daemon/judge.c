@@ -16,7 +16,7 @@
  * - which functions came into being just now. The event and the scan that first shows the function
  *   come in any order; both are needed: a function that a scan missed is not new, and neither is
  *   one whose event was replayed;
- * - whether a worker that is not ours, the udev helper's, is late;
+ * - whether a worker that is not ours, the udev helper's or of a daemon before this one, is late;
  * - whether a worker that was given up has come back;
  * - how often a function was taken from us lately;
  * - whether a function that lost its driver was taken from us, or is being removed: the kernel
@@ -310,6 +310,17 @@ static bool is_at_work(const Manager *manager, const Device *device)
         return work_find_group(manager, &key);
 }
 
+/* Where a worker takes it from one driver to another, no outcome says so yet. One that a daemon
+ * before this one left behind has nobody who gives it up when it does not come back. */
+static bool is_between_drivers(const Manager *manager, const Device *device)
+{
+        const DeviceRecord *record = device->record;
+
+        return record && record->has_original && !device->driver &&
+               record->state != STATE_DETACHED && record->state != STATE_PENDING &&
+               manager_worker_lives(manager, device);
+}
+
 int waiting_update(Manager *manager, Snapshot *snapshot)
 {
         uint64_t now = now_monotonic();
@@ -326,6 +337,8 @@ int waiting_update(Manager *manager, Snapshot *snapshot)
                         r = wait_for_worker(manager, device, now);
                 else if (state == STATE_STUCK)
                         r = judge_stuck(manager, device, now);
+                else if (is_between_drivers(manager, device))
+                        r = wait_for_worker(manager, device, now);
                 else
                         moments_forget(&manager->waiting, device);
                 if (r < 0)

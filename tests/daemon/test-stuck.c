@@ -107,6 +107,50 @@ static void test_worker_outlives_daemon(void)
         fixture_done(&fixture);
 }
 
+/* A daemon before this one was killed while its worker released a function, before that was late: it
+ * is this one that sees it never come back. */
+static void test_worker_is_late_after_its_daemon(void)
+{
+        DeviceRecord record = {
+                .original_driver = (char *) "nvme",
+                .claim = (char *) "disk",
+                .target_driver = (char *) "vfio-pci",
+                .provenance = PROVENANCE_TAKEN,
+                .state = STATE_BOUND,
+                .bound_usec = 1,
+        };
+        int lock;
+        const Host *host;
+        PciAddress address;
+        Fixture fixture;
+        uint64_t inode;
+
+        fixture_init(&fixture, TREE, CONFIG);
+        machine_set_driver(&fixture.machine, DISK, "");
+        host = &fixture.machine.host;
+        inode = fake_sysfs_inode(fixture.machine.tree, DISK);
+        ASSERT_OK(pci_address_parse(DISK, &address));
+        ASSERT_OK(store_prepare(host));
+        ASSERT_OK(store_save_original(host, &address, inode, &record));
+        ASSERT_OK(store_save(host, &address, inode, &record));
+        ASSERT_OK(store_begin_intent(host, 15, "release " DISK " vfio-pci -> nvme by-hand"));
+        lock = store_lock_group(host, 15, false);
+        ASSERT_TRUE(lock >= 0);
+
+        fixture_start(&fixture);
+        FIXTURE_RUN_UNTIL(&fixture, manager_view(fixture.manager));
+        ASSERT_DEVICE(&fixture, DISK, "releasing", "");
+        FIXTURE_RUN_UNTIL(&fixture, strcmp(fixture_state(&fixture, DISK), "releasing") != 0);
+        ASSERT_DEVICE(&fixture, DISK, "stuck", "worker-timeout");
+        ASSERT_EQ(machine_count_writes(&fixture.machine), 0);
+        close(lock);
+        fixture_event(&fixture, NULL);
+        FIXTURE_RUN_UNTIL(&fixture, strcmp(fixture_state(&fixture, DISK), "released") == 0);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, DISK, "nvme");
+        fixture_done(&fixture);
+}
+
 /* A process with a node of the group open, as /proc shows it. */
 static void add_holder(Fixture *fixture)
 {
@@ -299,6 +343,7 @@ int main(void)
         test_worker(MANUAL_BOUND, false, NULL, "vfio-pci", "bound");
         test_worker(MANUAL_BOUND, false, "pci-stub", "pci-stub", "bound");
         test_worker_outlives_daemon();
+        test_worker_is_late_after_its_daemon();
         test_never_returns();
         test_last_step(false);
         test_last_step(true);
