@@ -120,12 +120,14 @@ static bool is_platform_at_work(const Device *device)
                !driver_is_vfio(device->driver);
 }
 
-static bool has_others(const GroupPlan *group)
+/* Something else could be taken: what no claim selects is no companion if it is of the platform. */
+static bool has_others(const GroupPlan *group, const MemberPlan *member)
 {
         for (size_t i = 0; i < group->n_members; i++) {
-                const Device *device = group->members[i].device;
+                const MemberPlan *other = &group->members[i];
 
-                if (!device->is_bridge && !planner_is_platform(device))
+                if (other != member && !other->device->is_bridge &&
+                    (other->role == ROLE_SELECTED || !planner_is_platform(other->device)))
                         return true;
         }
         return false;
@@ -138,7 +140,7 @@ static int add_platform(HostDevices *devices, const GroupPlan *group)
                 _cleanup_free_ char *what = NULL;
                 int r;
 
-                if (!is_platform_at_work(device))
+                if (!is_platform_at_work(device) || !has_others(group, &group->members[i]))
                         continue;
                 r = format_string(&what, "its driver was %s", device->driver);
                 if (r >= 0)
@@ -154,7 +156,7 @@ int host_devices_add_platform(HostDevices *devices, const Plan *plan)
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < plan->n_groups; i++)
-                if (plan->groups[i].number >= 0 && has_others(&plan->groups[i]))
+                if (plan->groups[i].number >= 0)
                         r = add_platform(devices, &plan->groups[i]);
         return r;
 }

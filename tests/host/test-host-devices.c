@@ -113,14 +113,17 @@ static void test_platform(void)
                                     "group=8 driver=i801_smbus\n";
         static const char expected[] = LINE("0000:00:1f.3", "0000:00:1f.3", "-", "platform",
                 "its driver was i801_smbus");
+        static const char bridge[] = LINE("0000:00:1f.0", "0000:00:1f.0", "-", "platform",
+                "its driver was lpc_ich");
         _cleanup_free_ char *both = NULL, *idle = NULL, *alone = NULL, *ours = NULL;
 
         ASSERT_OK(format_string(&both, "%s%s", other, smbus));
         assert_recorded(both, "", expected);
         assert_recorded(both, "[Claim sound]\nMatch=00:1f.2\n", expected);
-        ASSERT_OK(format_string(&alone, "0000:00:1f.0 class=060100 driver=lpc_ich group=8\n%s",
-                smbus));
+        ASSERT_OK(format_string(&alone, "0000:00:1f.0 id=1b36:0010 subsystem=1af4:1100 "
+                "class=060100 driver=lpc_ich group=8\n%s", smbus));
         assert_recorded(alone, "", "");
+        assert_recorded(alone, "[Claim smbus]\nMatch=00:1f.3\n", bridge);
         ASSERT_OK(format_string(&idle, "%s0000:00:1f.3 class=0c0500 group=8\n"
                 "0000:00:1f.0 class=060100 driver=pci-stub group=8\n", other));
         assert_recorded(idle, "", "");
