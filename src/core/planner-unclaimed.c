@@ -29,6 +29,19 @@ static bool is_held(const Device *device)
                device->record->provenance != PROVENANCE_NONE;
 }
 
+/* Taken from the host, but on no driver: a transaction came to no end or could not be undone, or
+ * another program unbound it. (A physical function's original may be of its autoprobe alone, see
+ * exec/transaction-internal.h.) */
+static bool is_left_between(const Device *device)
+{
+        const DeviceRecord *record = device->record;
+
+        if (!record || !record->has_original ||
+            (record->original_autoprobe && !record->original_power_control))
+                return false;
+        return !device->driver || driver_is_vfio(device->driver);
+}
+
 static bool group_is_held_by_us(const GroupPlan *group)
 {
         for (size_t i = 0; i < group->n_members; i++)
@@ -107,7 +120,7 @@ static int refuse_release(GroupPlan *group, MemberPlan *kept)
         return r < 0 ? r : replace_string(&group->text, kept->text);
 }
 
-/* By request: everything in the group that is ours. */
+/* By request: everything in the group that is ours, or that we have left without a driver. */
 int planner_decide_release(const Planning *planning, GroupPlan *group)
 {
         MemberPlan *kept = find_kept(planning, group);
@@ -118,7 +131,8 @@ int planner_decide_release(const Planning *planning, GroupPlan *group)
                 MemberPlan *member = &group->members[i];
 
                 if (member->role == ROLE_BRIDGE ||
-                    (!is_ours(member->device) && !is_held(member->device)))
+                    (!is_ours(member->device) && !is_held(member->device) &&
+                            !is_left_between(member->device)))
                         continue;
                 plan_release(member);
                 member->state = STATE_PENDING;
