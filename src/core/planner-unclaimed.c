@@ -258,6 +258,16 @@ static bool is_wanted_in_part(const GroupPlan *group)
         return false;
 }
 
+/* Of what was cut off or could not be undone, its outcome says nothing about whose it is. */
+static bool is_to_be_pruned(const MemberPlan *member)
+{
+        if (member->reason == REASON_CLAIM_REMOVED)
+                return true;
+        return member->role != ROLE_BRIDGE && member->action == ACTION_NONE &&
+               (member->reason == REASON_NONE || member->reason == REASON_EXCLUDED) &&
+               !is_held(member->device) && is_left_between(member->device);
+}
+
 /* What no claim wants any more goes back when that is asked for, unless what cannot be read may be
  * its claim. What was only held goes back by itself once there is nothing left in its group that it
  * could harm. */
@@ -268,7 +278,7 @@ static int give_back(const Planning *planning, GroupPlan *group)
         MemberPlan *kept = prunes ? find_kept(planning, group) : NULL;
 
         for (size_t i = 0; i < group->n_members && prunes && !kept; i++)
-                if (group->members[i].reason == REASON_CLAIM_REMOVED)
+                if (is_to_be_pruned(&group->members[i]))
                         plan_release(&group->members[i]);
         for (size_t i = 0; i < group->n_members && !stays_ours(group); i++) {
                 MemberPlan *member = &group->members[i];

@@ -255,6 +255,32 @@ static void test_giveback_chooses(void)
         ASSERT_CONTAINS(text, "MANUAL=released\n");
 }
 
+/* Its worker was killed after it had been unbound: without a driver, under our override. */
+static void test_giveback_of_what_was_cut_off(void)
+{
+        _cleanup_fake_sysfs_ FakeSysfs *machine = machine_new("driver vfio-pci\n"
+                "0000:01:00.0 id=1b36:0010 class=010802 group=14\n"
+                "file @0000:01:00.0/driver_override vfio-pci\n"
+                "file sys/bus/pci/drivers_probe -\n", ALL);
+        _cleanup_free_ char *directory = fake_sysfs_directory(machine, "0000:01:00.0");
+        _cleanup_free_ char *path = NULL, *override = NULL;
+        _cleanup_host_ Host host = { .root = -1 };
+        DeviceRecord original = { .has_original = true };
+        PciAddress address;
+        LogTaken taken;
+
+        ASSERT_OK(pci_address_parse("0000:01:00.0", &address));
+        ASSERT_OK(host_open(machine->root, &host));
+        ASSERT_OK(store_prepare(&host));
+        ASSERT_OK(store_save_original(&host, &address,
+                fake_sysfs_inode(machine, "0000:01:00.0"), &original));
+        ASSERT_CONTAINS(give_back(machine, &taken, 1), "0000:01:00.0");
+        ASSERT_OK(format_string(&path, "%s/driver_override", directory));
+        override = fake_sysfs_read(machine, path);
+        /* this file is not truncated as that of /sys is */
+        ASSERT_TRUE(override && *override == '\n');
+}
+
 int main(void)
 {
         test_record_and_boot();
@@ -266,5 +292,6 @@ int main(void)
         test_record_for_an_initramfs();
         test_record_of_nothing();
         test_giveback_chooses();
+        test_giveback_of_what_was_cut_off();
         return 0;
 }
