@@ -358,6 +358,20 @@ static int read_intent(const Manager *manager, int64_t group, IntentEntry **ret,
         return intent_parse(text, ret, ret_n);
 }
 
+/* Of a function that is gone, whatever stands in its place by now: nothing was asked of that. */
+static void drop_gone(const View *view, IntentEntry *entries, size_t *n)
+{
+        size_t n_left = 0;
+
+        for (size_t i = 0; i < *n; i++) {
+                const Device *device = snapshot_find(view->snapshot, &entries[i].address);
+
+                if (entries[i].inode == 0 || (device && device->inode == entries[i].inode))
+                        entries[n_left++] = entries[i];
+        }
+        *n = n_left;
+}
+
 /* The intent is of no further use where nothing is left to be done. */
 static void end_intent(Manager *manager, int64_t group)
 {
@@ -426,6 +440,8 @@ static int resume_group(Manager *manager, View *view, Intent *intent)
                 return 0;
         }
         r = read_intent(manager, intent->group, &entries, &n);
+        if (r >= 0)
+                drop_gone(view, entries, &n);
         if (r >= 0)
                 r = plan_resume(manager, view, shown, entries, n,
                         intent->n_timeouts == TIMEOUTS_MAX, &resumption);

@@ -2,9 +2,11 @@
 #include "exec/intent.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #include "util/array.h"
 #include "util/buffer.h"
+#include "util/parse.h"
 #include "util/strings.h"
 
 #define ENTRIES_MAX 4096
@@ -35,11 +37,13 @@ int intent_format(const GroupPlan *group, Stage stage, char **ret)
                 if (member->action == ACTION_NONE || member->action == ACTION_ADOPT ||
                     member->action == ACTION_PROBE_HOST)
                         continue;
-                buffer_printf(&buffer, "%s%s %s %s -> %s%s%s%s", buffer.length > 0 ? "; " : "",
+                buffer_printf(&buffer, "%s%s %s %s -> %s", buffer.length > 0 ? "; " : "",
                         action_to_string(member->action),
                         PCI_ADDRESS_TEXT(&member->device->address),
-                        member->device->driver ?: "-", member->target ?: "-",
-                        is_by_hand(member) ? " by-hand" : "",
+                        member->device->driver ?: "-", member->target ?: "-");
+                if (member->device->inode != 0)
+                        buffer_printf(&buffer, " inode=%" PRIu64, member->device->inode);
+                buffer_printf(&buffer, "%s%s%s", is_by_hand(member) ? " by-hand" : "",
                         member->no_probe ? " no-probe" : "",
                         may_unbind(member, stage) ? " may-unbind" : "");
         }
@@ -84,6 +88,10 @@ static bool parse_entry(char *text, IntentEntry *ret)
         if (!streq(word, "-"))
                 strcpy(entry.target, word);
         while ((word = strsep(&text, " "))) {
+                const char *inode = startswith(word, "inode=");
+
+                if (inode && parse_unsigned(inode, UINT64_MAX, &entry.inode) < 0)
+                        return false;
                 entry.by_hand = entry.by_hand || streq(word, "by-hand");
                 entry.no_probe = entry.no_probe || streq(word, "no-probe");
                 entry.may_unbind = entry.may_unbind || streq(word, "may-unbind");

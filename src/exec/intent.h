@@ -7,11 +7,12 @@
  * it after a crash knows from it what was asked for.
  *
  *     release 0000:01:00.0 vfio-pci -> nouveau by-hand; release 0000:01:00.1 vfio-pci -> -
- *     bind 0000:02:00.0 nvme -> vfio-pci may-unbind */
+ *     bind 0000:02:00.0 nvme -> vfio-pci inode=24711 may-unbind */
 
 typedef struct IntentEntry {
         Action action;
         PciAddress address;
+        uint64_t inode;  /* of its sysfs directory: another instance has another one; 0: any */
         char target[64]; /* driver after the action; "": none, or the host's choice */
         bool by_hand;    /* bind: lasts until reboot or release; release: until bind or reboot */
         bool no_probe;

@@ -426,6 +426,31 @@ static void test_leave_is_for_what_it_was_given_for(void)
         fixture_done(&fixture);
 }
 
+/* The function was pulled out while it was worked on, and another one stands in its place, which the
+ * host has: nobody asked for that. */
+static void test_another_instance(void)
+{
+        char tree[1024], intent[256];
+        unsigned long long one, two;
+        Fixture fixture;
+
+        (void) snprintf(tree, sizeof(tree), TREE, "nvme");
+        fixture_init(&fixture, tree, "[Defaults]\nCompanions=all\n");
+        one = fake_sysfs_inode(fixture.machine.tree, ONE) + 1000;
+        two = fake_sysfs_inode(fixture.machine.tree, TWO) + 1000;
+        (void) snprintf(intent, sizeof(intent),
+                "bind " ONE " nvme -> vfio-pci inode=%llu by-hand may-unbind; "
+                "bind " TWO " nvme -> vfio-pci inode=%llu by-hand may-unbind", one, two);
+        ASSERT_OK(store_prepare(&fixture.machine.host));
+        ASSERT_OK(store_begin_intent(&fixture.machine.host, 14, intent));
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, ONE, "nvme");
+        ASSERT_EQ(machine_count_writes(&fixture.machine), 0);
+        ASSERT_EQ(count_intents(&fixture), 0);
+        fixture_done(&fixture);
+}
+
 /* Without leave to take anything by itself, the daemon still leaves no group half done. */
 static void test_switched_off(void)
 {
@@ -507,6 +532,7 @@ int main(void)
         test_bind_to_another_driver_is_undone(true);
         test_hold_beside_what_drifted();
         test_leave_is_for_what_it_was_given_for();
+        test_another_instance();
         test_switched_off();
         test_off_on_command_line();
         test_damaged_intents();
