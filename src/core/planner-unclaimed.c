@@ -264,6 +264,7 @@ static bool is_to_be_pruned(const MemberPlan *member)
         if (member->reason == REASON_CLAIM_REMOVED)
                 return true;
         return member->role != ROLE_BRIDGE && member->action == ACTION_NONE &&
+               member->manual != MANUAL_RELEASED &&
                (member->reason == REASON_NONE || member->reason == REASON_EXCLUDED) &&
                !is_held(member->device) && is_left_between(member->device);
 }

@@ -332,7 +332,7 @@ static void *open_for_itself(void *unused)
 static void test_open_in_a_thread(void)
 {
         _cleanup_host_ Host host = {.root = -1};
-        _cleanup_fake_sysfs_ FakeSysfs *fake = new_live_tree(&host);
+        _cleanup_fake_sysfs_ _unused_ FakeSysfs *fake = new_live_tree(&host);
         pthread_t thread;
 
         ASSERT_TRUE(!sees_full_open(&host));
@@ -363,7 +363,7 @@ static bool sees_zero_mapped(const Host *host, unsigned allow)
 static void test_mapped(void)
 {
         _cleanup_host_ Host host = {.root = -1};
-        _cleanup_fake_sysfs_ FakeSysfs *fake = new_live_tree(&host);
+        _cleanup_fake_sysfs_ _unused_ FakeSysfs *fake = new_live_tree(&host);
         size_t size = (size_t) sysconf(_SC_PAGESIZE);
 
         ASSERT_TRUE(!sees_zero_mapped(&host, 0));
