@@ -123,13 +123,15 @@ assert_answers "after the restart"
 now
 began=$NOW
 exec 3>&-
-wait_for 20 bound
+wait_for 20 rig_has_driver "$HELD" vfio-pci
 now
-info back-after "$((NOW - began))"
-if bound; then ok "it is bound again"
+after=$((NOW - began))
+info back-after "$after"
+if wait_for 20 bound; then ok "it is bound again"
 else fail "it is bound again" "$VALUE" "$(journalctl -b -u vfio-bindd | tail -20)"; fi
-if [ $((NOW - began)) -le 300 ]; then ok "at once"
-else fail "at once" "after $((NOW - began))/100 s"; fi
+# The worker that does it is slow where busctl is.
+if [ "$after" -le $((200 + 3 * IDLE)) ]; then ok "within 2 s"
+else fail "within 2 s" "after $after/100 s; idle $IDLE/100 s"; fi
 wait "$unbinder"
 wait "$HOLDER"
 
