@@ -10,7 +10,7 @@
 
 /* A bit beside 1 << InUse: no use that keeps the function itself from being taken, but its group
  * from being taken for others. */
-#define HOST_DEVICE_PLATFORM (1U << _IN_USE_MAX)
+#define HOST_DEVICE_PLATFORM (2U << _IN_USE_MAX) /* not ALLOW_PASSING */
 
 typedef struct HostDevice {
         char *path; /* where it was, as Device.path; never NULL */

@@ -173,7 +173,9 @@ static void show_outcome(const Manager *manager, View *view, GroupPlan *group,
                 view_show_outcome(view, group, STATE_FAILED, attempt->reason,
                         "its worker came back after the time had passed");
         else if (attempt->state == STATE_BINDING)
-                view_show_outcome(view, group, STATE_FAILED, REASON_PROBE_FAILED, attempt->text);
+                view_show_outcome(view, group, STATE_FAILED,
+                        attempt->reason == REASON_NONE ? REASON_PROBE_FAILED : attempt->reason,
+                        attempt->text);
         else
                 view_show_outcome(view, group, attempt->state, attempt->reason, attempt->text);
 }

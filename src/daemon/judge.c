@@ -316,7 +316,7 @@ static bool is_between_drivers(const Manager *manager, const Device *device)
 {
         const DeviceRecord *record = device->record;
 
-        return record && record->has_original && !device->driver &&
+        return record && record->has_original && !record->original_autoprobe && !device->driver &&
                record->state != STATE_DETACHED && record->state != STATE_PENDING &&
                manager_worker_lives(manager, device);
 }

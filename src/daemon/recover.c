@@ -440,8 +440,13 @@ static int resume_group(Manager *manager, View *view, Intent *intent)
                 return 0;
         }
         r = read_intent(manager, intent->group, &entries, &n);
-        if (r >= 0)
+        if (r >= 0 && n > 0) {
                 drop_gone(view, entries, &n);
+                if (n == 0) {
+                        end_intent(manager, intent->group);
+                        return 0;
+                }
+        }
         if (r >= 0)
                 r = plan_resume(manager, view, shown, entries, n,
                         intent->n_timeouts == TIMEOUTS_MAX, &resumption);

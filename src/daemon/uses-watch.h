@@ -6,8 +6,8 @@
 #include "util/macro.h"
 
 /* Tells when the host may have begun or ceased to use something: file systems mounted or not, swap
- * spaces, addresses, default routes, ports of bridges and bonds. Without polling, and no more often
- * than every ten seconds, whatever happens. */
+ * spaces, addresses, default routes; of bridges and bonds only what joins. Without polling, and no
+ * more often than every ten seconds, whatever happens. */
 
 typedef struct UsesWatch UsesWatch;
 

@@ -99,10 +99,15 @@ static bool is_display(const Device *device)
                 !driver_is_vfio(device->driver);
 }
 
-/* The hypervisor's console: 0780 is a communication controller. */
+/* The hypervisor's console: a communication controller, or of another class with the ids of one
+ * (Virtual I/O Device specification, 4.1.2: 0x1040 and the type 3, or transitional). */
 static bool is_virtio_console(const Device *device)
 {
-        return device->class_code >> 8 == 0x0780 && streq_null(device->driver, "virtio-pci");
+        bool has_id = device->vendor == 0x1af4 &&
+                (device->device == 0x1043 || device->device == 0x1003);
+
+        return streq_null(device->driver, "virtio-pci") &&
+                (has_id || device->class_code >> 8 == 0x0780);
 }
 
 static bool is_serial_line(const GuardNode *node)

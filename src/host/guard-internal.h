@@ -120,9 +120,12 @@ int guard_scan_keyboard(Guard *guard) _must_check_;
 int guard_scan_processes(Guard *guard) _must_check_;
 int guard_scan_mediated(Guard *guard) _must_check_;
 
-/* A process has the node mapped into its memory. */
-int guard_note_mapped(Guard *guard, GuardNode *node, uint32_t pid) _must_check_;
-/* Asks each process what it has mapped, after the scan; waits some seconds at most. */
+/* Is a function on the driver whose nodes are not in sysfs? */
+bool guard_has_nvidia(const Guard *guard);
+/* A process has the node of that number mapped into its memory, by the name `name`. */
+int guard_note_mapped(Guard *guard, uint32_t pid, bool is_block, unsigned major_number,
+        unsigned minor_number, const char *name) _must_check_;
+/* Asks each process what it has mapped, after the scan; waits 20 s at most, 5 for a process. */
 int guard_check_mappings(Guard *guard) _must_check_;
 
 /* Opens each block device below the function once with O_EXCL, after the scan. */

@@ -21,13 +21,15 @@
  * first write only. */
 
 #define PID_NUMBER_MAX UINT64_C(4194304) /* kernel: PID_MAX_LIMIT */
-#define DEADLINE_SEC   5
+#define PROCESS_SEC    5                 /* for one program, which may be the one that hangs */
+#define DEADLINE_SEC   20                /* for all of them */
 
 /* What the process aside tells, in order: of each program first that it is asked. */
 typedef struct Mapping {
         uint32_t pid; /* 0: that was the last one */
         bool is_node, is_block;
         unsigned major_number, minor_number;
+        char path[128]; /* as the program had it */
 } Mapping;
 
 typedef struct Question {
@@ -44,17 +46,23 @@ static int tell(const Question *question, const Mapping *mapping)
 static bool parse_line(char *line, uint64_t *ret_begin, uint64_t *ret_end, const char **ret_path)
 {
         char *rest = NULL, *range = strtok_r(line, " ", &rest), *dash = strchr(range ?: "", '-');
+        uint64_t begin, end;
 
         for (size_t i = 0; i < 4; i++)
                 if (!strtok_r(NULL, " ", &rest))
                         return false;
         char *path = rest + strspn(rest, " ");
-        if (!dash || !startswith(path, "/dev/") || startswith(path, "/dev/shm/"))
+        /* a program in a chroot(2) has nodes elsewhere */
+        if (!dash || !strstr(path, "/dev/") || startswith(path, "/dev/shm/"))
                 return false;
         *dash = '\0';
         path[strcspn(path, "\n")] = '\0';
+        if (parse_hex(range, 0, &begin) < 0 || parse_hex(dash + 1, 0, &end) < 0)
+                return false;
+        *ret_begin = begin;
+        *ret_end = end;
         *ret_path = path;
-        return parse_hex(range, 0, ret_begin) == 0 && parse_hex(dash + 1, 0, ret_end) == 0;
+        return true;
 }
 
 /* By the mapping itself. Who may not (that takes CAP_SYS_ADMIN) goes by the name of what is mapped,
@@ -65,7 +73,7 @@ static bool look_at_mapped(int thread, const char *mapping, const char *path, st
 
         if (statx(thread, mapping, flags, STATX_TYPE, ret) == 0)
                 return true;
-        return (errno == EPERM || errno == EACCES) &&
+        return (errno == EPERM || errno == EACCES) && startswith(path, "/dev/") &&
                 statx(AT_FDCWD, path, flags, STATX_TYPE, ret) == 0;
 }
 
@@ -86,6 +94,7 @@ static bool find_device(int thread, char *line, Mapping *ret)
                 .is_node = true, .is_block = S_ISBLK(status.stx_mode),
                 .major_number = status.stx_rdev_major, .minor_number = status.stx_rdev_minor,
         };
+        (void) snprintf(ret->path, sizeof(ret->path), "%s", path);
         return true;
 }
 
@@ -104,8 +113,8 @@ static int look_at_thread(int thread, unsigned parts, void *userdata)
         size_t size = 0;
 
         _cleanup_close_ int fd = openat(thread, "maps", O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-                return 1; /* the files of others are not seen then either, which is told by that */
+        if (fd < 0) /* the files of others are not seen then either, which is told by that */
+                return scan_error_is_fatal(-errno) ? -errno : 1;
         file = fdopen(fd, "r");
         if (!file)
                 return -errno;
@@ -120,6 +129,8 @@ static int look_at_thread(int thread, unsigned parts, void *userdata)
                 if (r < 0)
                         return r;
         }
+        if (ferror(file) && errno != ESRCH) /* ended meanwhile */
+                return -errno;
         return 1;
 }
 
@@ -133,7 +144,7 @@ static int look_at_process(const Host *host, Question *question, int processes, 
         if (process < 0)
                 return scan_error_is_fatal(-errno) ? -errno : 0;
         question->pid = (uint32_t) pid;
-        int r = tell(question, &(Mapping){.pid = question->pid});
+        int r = tell(question, &(Mapping){ .pid = question->pid });
         if (r == 0)
                 r = threads_show(host, process, question->pid, look_at_thread, question);
         return r == 1 || r == -ESRCH ? 0 : r;
@@ -142,7 +153,7 @@ static int look_at_process(const Host *host, Question *question, int processes, 
 static void look(int output, void *userdata)
 {
         _cleanup_directory_ DIR *directory = NULL;
-        Question question = {.output = output};
+        Question question = { .output = output };
         const Host *host = userdata;
         const struct dirent *entry;
 
@@ -156,7 +167,7 @@ static void look(int output, void *userdata)
 /* Returns 1; 0 at the deadline. */
 static int receive(int input, uint64_t deadline, Mapping *ret)
 {
-        struct pollfd entry = {.fd = input, .events = POLLIN};
+        struct pollfd entry = { .fd = input, .events = POLLIN };
 
         for (;;) {
                 uint64_t now = now_monotonic();
@@ -175,14 +186,7 @@ static int receive(int input, uint64_t deadline, Mapping *ret)
         return now_monotonic() >= deadline ? 0 : -EPROTO;
 }
 
-static int note_mapping(Guard *guard, const Mapping *mapping)
-{
-        GuardNode *node = guard_find_node(guard, mapping->is_block, mapping->major_number,
-                mapping->minor_number);
-
-        return node ? guard_note_mapped(guard, node, mapping->pid) : 0;
-}
-
+/* 0: it was not the fault of one. */
 static int add_blind(Guard *guard, uint32_t pid, int error)
 {
         _cleanup_free_ char *what = NULL, *remedy = NULL;
@@ -198,25 +202,40 @@ static int add_blind(Guard *guard, uint32_t pid, int error)
         return r < 0 ? r : guard_add_blind(guard, GUARD_NODES, what, remedy);
 }
 
-int guard_check_mappings(Guard *guard)
+/* Until the process aside has told all. */
+static int receive_all(Guard *guard, int input, uint64_t last)
 {
-        uint64_t deadline = now_monotonic() + DEADLINE_SEC * USEC_PER_SEC;
-        Mapping mapping = {};
+        Mapping mapping = { .pid = 0 };
+        uint64_t deadline = last;
         int r;
 
-        if (!guard->host->is_live || guard->n_nodes == 0)
-                return 0;
-        _cleanup_close_ int input = aside_start(look, (void *) guard->host, guard->host->root,
-                DEADLINE_SEC);
-        if (input < 0)
-                return scan_error_is_fatal(input) ? input : add_blind(guard, 0, input);
         do {
                 uint32_t pid = mapping.pid;
 
                 r = receive(input, deadline, &mapping);
                 if (r <= 0)
-                        return add_blind(guard, pid, r < 0 ? r : -ETIMEDOUT);
-                r = mapping.is_node ? note_mapping(guard, &mapping) : 0;
+                        return add_blind(guard, deadline < last ? pid : 0, r < 0 ? r : -ETIMEDOUT);
+                r = mapping.is_node ? guard_note_mapped(guard, mapping.pid, mapping.is_block,
+                                              mapping.major_number, mapping.minor_number,
+                                              mapping.path)
+                                    : 0;
+                if (mapping.pid != pid) {
+                        deadline = now_monotonic() + PROCESS_SEC * USEC_PER_SEC;
+                        deadline = deadline < last ? deadline : last;
+                }
         } while (r == 0 && mapping.pid > 0);
         return r;
+}
+
+int guard_check_mappings(Guard *guard)
+{
+        uint64_t last = now_monotonic() + DEADLINE_SEC * USEC_PER_SEC;
+
+        if (!guard->host->is_live || (guard->n_nodes == 0 && !guard_has_nvidia(guard)))
+                return 0;
+        _cleanup_close_ int input = aside_start(look, (void *) guard->host, guard->host->root,
+                DEADLINE_SEC);
+        if (input < 0)
+                return scan_error_is_fatal(input) ? input : add_blind(guard, 0, input);
+        return receive_all(guard, input, last);
 }

@@ -194,20 +194,6 @@ static int note_node(Pass *pass, Process *process, GuardNode *node, const char *
         return r;
 }
 
-int guard_note_mapped(Guard *guard, GuardNode *node, uint32_t pid)
-{
-        _cleanup_free_ char *name = NULL;
-        Pass pass = {.guard = guard};
-        char path[32];
-
-        (void) snprintf(path, sizeof(path), "proc/%" PRIu32, pid);
-        _cleanup_close_ int directory = openat(guard->host->root, path,
-                O_PATH | O_DIRECTORY | O_CLOEXEC);
-        Process process = {.pid = pid, .directory = directory, .is_described = directory < 0};
-        int r = format_string(&name, "/dev/%s", guard_name(node->path));
-        return r < 0 ? r : note_node(&pass, &process, node, name, "mapped by");
-}
-
 /* /proc/driver/nvidia/gpus/0000:01:00.0/information: "Device Minor: \t 0" */
 static bool has_nvidia_minor(const Guard *guard, const Device *device, unsigned minor_number)
 {
@@ -228,7 +214,8 @@ static bool has_nvidia_minor(const Guard *guard, const Device *device, unsigned 
 }
 
 /* Its nodes are not in sysfs. */
-static int note_nvidia(Pass *pass, Process *process, unsigned minor_number, const char *name)
+static int note_nvidia(Pass *pass, Process *process, unsigned minor_number, const char *name,
+        const char *how)
 {
         Guard *guard = pass->guard;
 
@@ -239,7 +226,7 @@ static int note_nvidia(Pass *pass, Process *process, unsigned minor_number, cons
                 if (!streq_null(device->driver, "nvidia") ||
                     !has_nvidia_minor(guard, device, minor_number))
                         continue;
-                int r = make_note(pass, process, name, "open in", &what, &remedy);
+                int r = make_note(pass, process, name, how, &what, &remedy);
                 const UseNote note = {.use = IN_USE_PROCESS, .what = what, .remedy = remedy};
                 if (r == 0)
                         r = guard_add_note(device, &note);
@@ -247,6 +234,36 @@ static int note_nvidia(Pass *pass, Process *process, unsigned minor_number, cons
                         return r;
         }
         return 0;
+}
+
+static bool is_nvidia(bool is_block, unsigned major_number, unsigned minor_number)
+{
+        return !is_block && major_number == NVIDIA_MAJOR && minor_number < NVIDIA_GPUS;
+}
+
+bool guard_has_nvidia(const Guard *guard)
+{
+        for (size_t i = 0; i < guard->snapshot->n_devices; i++)
+                if (streq_null(guard->snapshot->devices[i].driver, "nvidia"))
+                        return true;
+        return false;
+}
+
+int guard_note_mapped(Guard *guard, uint32_t pid, bool is_block, unsigned major_number,
+        unsigned minor_number, const char *name)
+{
+        GuardNode *node = guard_find_node(guard, is_block, major_number, minor_number);
+        Pass pass = { .guard = guard };
+        char path[32];
+
+        if (!node && !is_nvidia(is_block, major_number, minor_number))
+                return 0;
+        (void) snprintf(path, sizeof(path), "proc/%" PRIu32, pid);
+        _cleanup_close_ int directory = openat(guard->host->root, path,
+                O_PATH | O_DIRECTORY | O_CLOEXEC);
+        Process process = { .pid = pid, .directory = directory, .is_described = directory < 0 };
+        return node ? note_node(&pass, &process, node, name, "mapped by")
+                    : note_nvidia(&pass, &process, minor_number, name, "mapped by");
 }
 
 /* A saved tree has names of nodes only. */
@@ -271,7 +288,7 @@ static int look_at_name(Pass *pass, Process *process, const char *descriptor, co
         if (!host_descriptor_is_usable(process->thread, descriptor))
                 return 0;
         return node ? note_node(pass, process, node, target, "open in")
-                    : note_nvidia(pass, process, (unsigned) number, target);
+                    : note_nvidia(pass, process, (unsigned) number, target, "open in");
 }
 
 static int look_at_node(Pass *pass, Process *process, int files, const char *descriptor,
@@ -287,14 +304,14 @@ static int look_at_node(Pass *pass, Process *process, int files, const char *des
                 return 0;
         GuardNode *node = guard_find_node(guard, S_ISBLK(status.stx_mode), status.stx_rdev_major,
                 status.stx_rdev_minor);
-        bool is_nvidia = pass->has_nvidia && S_ISCHR(status.stx_mode) &&
-                         status.stx_rdev_major == NVIDIA_MAJOR &&
-                         status.stx_rdev_minor < NVIDIA_GPUS;
-        if ((!node && !is_nvidia) ||
+        bool is_gpu = pass->has_nvidia && S_ISCHR(status.stx_mode) &&
+                is_nvidia(false, status.stx_rdev_major, status.stx_rdev_minor);
+        if ((!node && !is_gpu) ||
             !host_descriptor_is_usable(process->thread, descriptor))
                 return 0;
         return node ? note_node(pass, process, node, target, "open in")
-                    : note_nvidia(pass, process, status.stx_rdev_minor, target);
+                    : note_nvidia(pass, process, status.stx_rdev_minor, target,
+                              "open in");
 }
 
 /* Sockets, pipes and memory have no path; of what has one, only what cannot be a device for sure
@@ -426,8 +443,7 @@ int guard_scan_processes(Guard *guard)
 {
         Pass pass = {.guard = guard};
 
-        for (size_t i = 0; i < guard->snapshot->n_devices && !pass.has_nvidia; i++)
-                pass.has_nvidia = streq_null(guard->snapshot->devices[i].driver, "nvidia");
+        pass.has_nvidia = guard_has_nvidia(guard);
         pass.look_at_files = guard->n_nodes > 0 || pass.has_nvidia;
         int r = scan_all(&pass);
         free(pass.namespaces);

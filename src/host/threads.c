@@ -14,6 +14,7 @@
 
 #define TID_MAX         UINT64_C(4194304) /* kernel: PID_MAX_LIMIT */
 #define SHOWN_MAX       8
+#define UNTOLD_MAX      16
 #define ALL_PARTS       (THREAD_FILES | THREAD_FILE_SYSTEM)
 #define LINKS_OF_SINGLE 3 /* of "task", whose links are two and the threads (fs/proc/base.c) */
 
@@ -25,6 +26,7 @@ typedef struct Visit {
          * shares one of the others is looked at all the same. */
         uint32_t shown[SHOWN_MAX];
         size_t n_shown;
+        size_t n_left; /* how many may be looked at where the kernel does not compare */
 } Visit;
 
 /* Has the thread ended whose directory it is? proc_ns_readlink(): ENOENT without namespaces. */
@@ -50,6 +52,12 @@ static bool has_one_thread(int process)
 static bool is_one(uint32_t first, uint32_t second, int type)
 {
         return syscall(SYS_kcmp, (pid_t) first, (pid_t) second, type, 0UL, 0UL) == 0;
+}
+
+/* Not by a kernel without the call, or one that forbids it. */
+static bool is_compared(uint32_t thread)
+{
+        return is_one(thread, thread, KCMP_FILES);
 }
 
 static unsigned parts_of_its_own(const Visit *visit, uint32_t thread)
@@ -88,6 +96,8 @@ static int show_thread(Visit *visit, int threads, const char *name)
         unsigned parts = parts_of_its_own(visit, (uint32_t) number);
         if (parts == 0)
                 return 0;
+        if (visit->host->is_live && !is_compared((uint32_t) number))
+                visit->n_left--;
         _cleanup_close_ int thread = openat(threads, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (thread < 0)
                 return scan_error_is_fatal(-errno) ? -errno : 0;
@@ -99,14 +109,16 @@ static int show_threads(Visit *visit, DIR *threads)
         const struct dirent *entry;
         int r = 0;
 
-        while (r == 0 && (entry = readdir(threads)))
+        while (r == 0 && visit->n_left > 0 && (entry = readdir(threads)))
                 r = show_thread(visit, dirfd(threads), entry->d_name);
         return r == 0 && visit->n_shown == 0 ? -ESRCH : r;
 }
 
 int threads_show(const Host *host, int process, uint32_t pid, ThreadLook look, void *userdata)
 {
-        Visit visit = {.host = host, .look = look, .userdata = userdata};
+        Visit visit = {
+                .host = host, .look = look, .userdata = userdata, .n_left = UNTOLD_MAX,
+        };
         _cleanup_directory_ DIR *threads = NULL;
         int r = 0;
 

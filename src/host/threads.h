@@ -19,7 +19,8 @@ typedef int (*ThreadLook)(int thread, unsigned parts, void *userdata);
 
 /* Shows the first thread of a process that has not ended, then those that have something of their
  * own. `process` is the directory of the process in /proc, `pid` its number. Where the kernel does
- * not tell what threads share (kcmp(2)), each counts as having all of its own; in a saved tree
+ * not tell what threads share (kcmp(2)), each counts as having all of its own, and no more than 16
+ * are shown: with all tables of all threads a look would take minutes; in a saved tree
  * without threads every process lives. Returns 0, what `look` returned, -ESRCH: the process has
  * ended, -EMFILE, -ENFILE, -ENOMEM. */
 int threads_show(const Host *host, int process, uint32_t pid, ThreadLook look, void *userdata)

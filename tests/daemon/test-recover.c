@@ -395,11 +395,11 @@ static void test_bind_to_another_driver_is_undone(bool timed_out)
 
 /* Only what joined the group was to be held: what another program had unbound before is its
  * operator's business, as OnDrift=report says. */
-static void test_hold_beside_what_drifted(void)
+static void test_hold_beside_what_drifted(const char *intent)
 {
         Fixture fixture;
 
-        leave_half_released(&fixture, "hold 0000:01:00.2 - -> -");
+        leave_half_released(&fixture, intent);
         fixture_start(&fixture);
         fixture_settle(&fixture);
         FIXTURE_RUN_UNTIL(&fixture, strcmp(fixture_state(&fixture, ONE), "releasing") != 0);
@@ -426,8 +426,8 @@ static void test_leave_is_for_what_it_was_given_for(void)
         fixture_done(&fixture);
 }
 
-/* The function was pulled out while it was worked on, and another one stands in its place, which the
- * host has: nobody asked for that. */
+/* The function was pulled out while it was worked on, and another one stands in its place, which
+ * the host has: nobody asked for that. */
 static void test_another_instance(void)
 {
         char tree[1024], intent[256];
@@ -530,7 +530,8 @@ int main(void)
         test_bind_of_what_drifted();
         test_bind_to_another_driver_is_undone(false);
         test_bind_to_another_driver_is_undone(true);
-        test_hold_beside_what_drifted();
+        test_hold_beside_what_drifted("hold 0000:01:00.2 - -> -");
+        test_hold_beside_what_drifted("hold 0000:01:00.2 - -> - inode=4711");
         test_leave_is_for_what_it_was_given_for();
         test_another_instance();
         test_switched_off();

@@ -107,8 +107,8 @@ static void test_worker_outlives_daemon(void)
         fixture_done(&fixture);
 }
 
-/* A daemon before this one was killed while its worker released a function, before that was late: it
- * is this one that sees it never come back. */
+/* A daemon before this one was killed while its worker released a function, before that was late:
+ * it is this one that sees it never come back. */
 static void test_worker_is_late_after_its_daemon(void)
 {
         DeviceRecord record = {

@@ -535,8 +535,8 @@ static void open_before_undo(FakeKernel *kernel, const Operation *operation)
                 strcpy(gpu->open_by, "1234 (qemu)");
 }
 
-/* Bound, until a worker got stuck unbinding it from vfio-pci for something else; it is taken up when
- * that has come back. */
+/* Bound, until a worker got stuck unbinding it from vfio-pci for something else; it is taken up
+ * when that has come back. */
 static void leave_unbound_by_a_stuck_worker(Run *run, const char *address, const char *override)
 {
         FakeFunction *member = function(run, address);
