@@ -75,10 +75,29 @@ late_block_device() {
     umount /home
 }
 
+# In ways that the descriptors of a program's first thread do not tell.
+hidden_use() { # HOW TEXT USER
+    mkfifo /tmp/keep
+    runuser -u "$3" -- keep-device "$1" "/dev/$disk" < /tmp/keep > /tmp/kept 2>&1 &
+    exec 7> /tmp/keep
+    wait_for 10 grep -q ready /tmp/kept || fail "keep-device $1" "$(cat /tmp/kept)"
+    output=$(manager BindDevice 'sa{sv}' "$LATER" 0 2>&1 7>&-)
+    assert_match "a drive that is in use by $1 is seen" "$output" "*/dev/$disk is $2 keep-device*"
+    assert_driver "$LATER" nvme "and stays"
+    exec 7>&-
+    wait
+    rm /tmp/keep
+}
+
 wait_booted
 exposures
 modules_and_nodes
 serial
 holders
 late_block_device
+chmod 0664 "/dev/$disk"
+hidden_use --mapped "mapped by" alice
+hidden_use --thread "open in" alice
+check "what is not in use is bound" manager BindDevice 'sa{sv}' "$LATER" 0
+assert_driver "$LATER" vfio-pci "and on VFIO"
 assert_no_failed_units

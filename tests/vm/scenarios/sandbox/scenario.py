@@ -5,7 +5,7 @@ from rig import topology as hw
 TIER = "system"
 USUAL_GUESTS = ("trixie",)
 ENABLE = True
-TOOLS = ("vfio-open",)
+TOOLS = ("keep-device", "vfio-open")
 TOPOLOGY = [
     hw.Iommu(),
     hw.Nvme("DRIVE"),
