@@ -124,3 +124,20 @@ int aside_start(void (*look)(int output, void *userdata), void *userdata, int ke
         }
         return TAKE_FD(input);
 }
+
+int aside_wait(int input, uint64_t deadline)
+{
+        struct pollfd entry = { .fd = input, .events = POLLIN };
+
+        for (;;) {
+                uint64_t now = now_monotonic();
+
+                if (now >= deadline)
+                        return 0;
+                int r = poll(&entry, 1, (int) ((deadline - now) / USEC_PER_MSEC) + 1);
+                if (r < 0 && errno != EINTR)
+                        return -errno;
+                if (r > 0)
+                        return 1;
+        }
+}

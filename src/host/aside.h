@@ -11,3 +11,8 @@
  * errno. */
 int aside_start(void (*look)(int output, void *userdata), void *userdata, int keep,
         unsigned seconds) _must_check_;
+
+/* Waits until there is something to read from it, or it has ended, `deadline` in now_monotonic()'s
+ * time at most. Returns 1; 0 at the deadline, which comes first where both are so; a negative
+ * errno. */
+int aside_wait(int input, uint64_t deadline) _must_check_;

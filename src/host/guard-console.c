@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -73,19 +72,9 @@ static int ask(const Host *host, GuardConsole *ret)
         _cleanup_close_ int input = aside_start(tell, (void *) host, host->root, DEADLINE_SEC);
         if (input < 0)
                 return input;
-        struct pollfd entry = {.fd = input, .events = POLLIN};
-        for (;;) {
-                uint64_t now = now_monotonic();
-                int r = now >= deadline ? 0 :
-                        poll(&entry, 1, (int) ((deadline - now) / USEC_PER_MSEC) + 1);
-
-                if (r < 0 && errno != EINTR)
-                        return -errno;
-                if (r > 0)
-                        break;
-                if (now >= deadline)
-                        return -ETIMEDOUT;
-        }
+        int r = aside_wait(input, deadline);
+        if (r <= 0)
+                return r < 0 ? r : -ETIMEDOUT;
         if (read(input, &console, sizeof(console)) != sizeof(console))
                 return -ETIMEDOUT;
         console.active[sizeof(console.active) - 1] = '\0';

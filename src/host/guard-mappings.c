@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -167,19 +166,9 @@ static void look(int output, void *userdata)
 /* Returns 1; 0 at the deadline. */
 static int receive(int input, uint64_t deadline, Mapping *ret)
 {
-        struct pollfd entry = { .fd = input, .events = POLLIN };
-
-        for (;;) {
-                uint64_t now = now_monotonic();
-
-                if (now >= deadline)
-                        return 0;
-                int r = poll(&entry, 1, (int) ((deadline - now) / USEC_PER_MSEC) + 1);
-                if (r < 0 && errno != EINTR)
-                        return -errno;
-                if (r > 0)
-                        break;
-        }
+        int r = aside_wait(input, deadline);
+        if (r <= 0)
+                return r;
         ssize_t n = read(input, ret, sizeof(*ret));
         if (n == sizeof(*ret))
                 return 1;

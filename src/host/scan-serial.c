@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -135,18 +134,12 @@ static int take_message(Scan *scan, const SerialMessage *message)
 static int take_messages(Scan *scan, int input)
 {
         uint64_t deadline = now_monotonic() + DEADLINE_USEC;
-        struct pollfd entry = {.fd = input, .events = POLLIN};
         SerialMessage messages[64];
 
         for (;;) {
-                uint64_t now = now_monotonic();
-                if (now >= deadline)
-                        return 0;
-                int r = poll(&entry, 1, (int) ((deadline - now) / USEC_PER_MSEC) + 1);
-                if (r < 0 && errno != EINTR)
-                        return -errno;
+                int r = aside_wait(input, deadline);
                 if (r <= 0)
-                        continue;
+                        return r;
                 ssize_t n = read(input, messages, sizeof(messages));
                 if (n <= 0)
                         return 0;
