@@ -64,6 +64,29 @@ static void start_bound(Fixture *fixture, const char *config)
         ASSERT_DRIVER(fixture, DISK, "vfio-pci");
 }
 
+/* What a worker of an earlier daemon is at, which has taken the driver away; returns the lock of the
+ * group, which it holds as long as it lives. */
+static int leave_worker(Fixture *fixture, const DeviceRecord *record, const char *intent)
+{
+        PciAddress address;
+        const Host *host;
+        uint64_t inode;
+        int lock;
+
+        fixture_init(fixture, TREE, CONFIG);
+        machine_set_driver(&fixture->machine, DISK, "");
+        host = &fixture->machine.host;
+        inode = fake_sysfs_inode(fixture->machine.tree, DISK);
+        ASSERT_OK(pci_address_parse(DISK, &address));
+        ASSERT_OK(store_prepare(host));
+        ASSERT_OK(store_save_original(host, &address, inode, record));
+        ASSERT_OK(store_save(host, &address, inode, record));
+        ASSERT_OK(store_begin_intent(host, 15, intent));
+        lock = store_lock_group(host, 15, false);
+        ASSERT_TRUE(lock >= 0);
+        return lock;
+}
+
 /* A daemon before this one was told to bind what another program had unbound, and its worker got
  * stuck. When that comes back, what was asked for last is done: it takes nothing from a driver. */
 static void test_worker_outlives_daemon(void)
@@ -77,23 +100,10 @@ static void test_worker_outlives_daemon(void)
                 .state = STATE_STUCK,
                 .reason = REASON_WORKER_TIMEOUT,
         };
-        int lock;
-        const Host *host;
-        PciAddress address;
         Fixture fixture;
-        uint64_t inode;
+        int lock;
 
-        fixture_init(&fixture, TREE, CONFIG);
-        machine_set_driver(&fixture.machine, DISK, "");
-        host = &fixture.machine.host;
-        inode = fake_sysfs_inode(fixture.machine.tree, DISK);
-        ASSERT_OK(pci_address_parse(DISK, &address));
-        ASSERT_OK(store_prepare(host));
-        ASSERT_OK(store_save_original(host, &address, inode, &record));
-        ASSERT_OK(store_save(host, &address, inode, &record));
-        ASSERT_OK(store_begin_intent(host, 15, "bind " DISK " - -> vfio-pci"));
-        lock = store_lock_group(host, 15, false);
-        ASSERT_TRUE(lock >= 0);
+        lock = leave_worker(&fixture, &record, "bind " DISK " - -> vfio-pci");
 
         fixture_start(&fixture);
         FIXTURE_RUN_UNTIL(&fixture, manager_view(fixture.manager));
@@ -119,23 +129,10 @@ static void test_worker_is_late_after_its_daemon(void)
                 .state = STATE_BOUND,
                 .bound_usec = 1,
         };
-        int lock;
-        const Host *host;
-        PciAddress address;
         Fixture fixture;
-        uint64_t inode;
+        int lock;
 
-        fixture_init(&fixture, TREE, CONFIG);
-        machine_set_driver(&fixture.machine, DISK, "");
-        host = &fixture.machine.host;
-        inode = fake_sysfs_inode(fixture.machine.tree, DISK);
-        ASSERT_OK(pci_address_parse(DISK, &address));
-        ASSERT_OK(store_prepare(host));
-        ASSERT_OK(store_save_original(host, &address, inode, &record));
-        ASSERT_OK(store_save(host, &address, inode, &record));
-        ASSERT_OK(store_begin_intent(host, 15, "release " DISK " vfio-pci -> nvme by-hand"));
-        lock = store_lock_group(host, 15, false);
-        ASSERT_TRUE(lock >= 0);
+        lock = leave_worker(&fixture, &record, "release " DISK " vfio-pci -> nvme by-hand");
 
         fixture_start(&fixture);
         FIXTURE_RUN_UNTIL(&fixture, manager_view(fixture.manager));
