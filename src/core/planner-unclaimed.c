@@ -30,14 +30,12 @@ static bool is_held(const Device *device)
 }
 
 /* Taken from the host, but on no driver: a transaction came to no end or could not be undone, or
- * another program unbound it. (A physical function's original may be of its autoprobe alone, see
- * exec/transaction-internal.h.) */
+ * another program unbound it. */
 static bool is_left_between(const Device *device)
 {
         const DeviceRecord *record = device->record;
 
-        if (!record || !record->has_original ||
-            (record->original_autoprobe && !record->original_power_control))
+        if (!record || !record->has_original || device_record_is_for_autoprobe_alone(record))
                 return false;
         return !device->driver || driver_is_vfio(device->driver);
 }

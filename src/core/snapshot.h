@@ -77,6 +77,13 @@ static inline bool device_record_was_bound(const DeviceRecord *record)
                (record->reason == REASON_WORKER_TIMEOUT && record->bound_usec > 0);
 }
 
+/* A physical function's original may be of its autoprobe alone: power/control, which every function
+ * has, is in every other one. */
+static inline bool device_record_is_for_autoprobe_alone(const DeviceRecord *record)
+{
+        return record->original_autoprobe && !record->original_power_control;
+}
+
 typedef struct Device {
         PciAddress address;
         uint64_t inode; /* of its sysfs directory: another instance has another one */

@@ -316,9 +316,9 @@ static bool is_between_drivers(const Manager *manager, const Device *device)
 {
         const DeviceRecord *record = device->record;
 
-        return record && record->has_original && !record->original_autoprobe && !device->driver &&
-               record->state != STATE_DETACHED && record->state != STATE_PENDING &&
-               manager_worker_lives(manager, device);
+        return record && record->has_original && !device_record_is_for_autoprobe_alone(record) &&
+               !device->driver && record->state != STATE_DETACHED &&
+               record->state != STATE_PENDING && manager_worker_lives(manager, device);
 }
 
 int waiting_update(Manager *manager, Snapshot *snapshot)

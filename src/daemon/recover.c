@@ -114,8 +114,7 @@ static bool is_half_taken(const MemberPlan *member)
 
         if (!record || !record->has_original || driver_is_vfio(record->original_driver))
                 return false;
-        /* of a physical function: for its autoprobe alone (exec/transaction-internal.h) */
-        if (record->original_autoprobe && !record->original_power_control)
+        if (device_record_is_for_autoprobe_alone(record))
                 return false;
         /* what is held joined the group later */
         if (device_record_was_bound(record) || record->state == STATE_DETACHED ||

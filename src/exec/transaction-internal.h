@@ -120,8 +120,6 @@ int member_put_back(Transaction *transaction, Member *member, const char *driver
         const char *override, const char *power_control) _must_check_;
 
 /* transaction-record.c */
-/* A physical function's original that says only what the automatic probing of its VFs was. */
-bool record_is_for_autoprobe_alone(const DeviceRecord *record);
 bool transaction_load_records(Transaction *transaction);
 /* Where a transaction was cut off in the middle, the record says how the member was before it;
  * an original that it saved is this transaction's now. */

@@ -46,12 +46,6 @@ bool transaction_load_records(Transaction *transaction)
         return true;
 }
 
-/* power/control, which every function has, is in every other original. */
-bool record_is_for_autoprobe_alone(const DeviceRecord *record)
-{
-        return record->original_autoprobe && !record->original_power_control;
-}
-
 /* An original is removed when what it is of was put back. One beside an outcome that left nothing
  * with us is of a transaction that did not come to its end; but what is held has one rightly, and a
  * PF's may be there for its autoprobe alone. */
@@ -61,7 +55,7 @@ static bool taking_was_cut_off(const Member *member)
 
         if (member->plan->action != ACTION_BIND && member->plan->action != ACTION_DETACH)
                 return false;
-        if (!record->has_original || record_is_for_autoprobe_alone(record))
+        if (!record->has_original || device_record_is_for_autoprobe_alone(record))
                 return false;
         if (record->state == STATE_PENDING)
                 return record->original_driver;
@@ -127,7 +121,7 @@ void member_resume(Member *member)
 /* A transaction was cut off after the original was recorded. */
 static Provenance provenance_of_original(const DeviceRecord *record)
 {
-        if (!record->original_driver || record_is_for_autoprobe_alone(record))
+        if (!record->original_driver || device_record_is_for_autoprobe_alone(record))
                 return PROVENANCE_UNKNOWN;
         return driver_is_vfio(record->original_driver) ? PROVENANCE_ADOPTED : PROVENANCE_TAKEN;
 }
@@ -186,7 +180,7 @@ static bool save_original(Transaction *transaction, Member *member)
 static bool wants_original(const Member *member)
 {
         if (member->previous && member->previous->has_original &&
-            !record_is_for_autoprobe_alone(member->previous))
+            !device_record_is_for_autoprobe_alone(member->previous))
                 return false;
 
         switch (member->plan->action) {

@@ -285,11 +285,13 @@ static bool is_on_our_driver(const Member *member)
 
 bool member_is_released(const Member *member)
 {
-        return member->plan->action == ACTION_RELEASE &&
-                (!member->previous || (member->previous->state == STATE_RELEASED &&
-                                              (!member->previous->has_original ||
-                                                      record_is_for_autoprobe_alone(
-                                                              member->previous))));
+        const DeviceRecord *record = member->previous;
+
+        if (member->plan->action != ACTION_RELEASE)
+                return false;
+        return !record || (record->state == STATE_RELEASED &&
+                                  (!record->has_original ||
+                                          device_record_is_for_autoprobe_alone(record)));
 }
 
 bool member_must_unbind(const Member *member)
