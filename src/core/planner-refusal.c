@@ -523,14 +523,16 @@ static bool stays_where_it_is(const Refusal *refusal, const MemberPlan *member)
                state != STATE_DETACHED;
 }
 
-/* A bare address, or udev looking at it, is no use on a function that has just appeared. While
- * nothing is to be unbound, what udev does for a moment is no reason either: nothing would say that
- * it is over. */
+/* A bare address, or udev looking at it, is no use on a function that has just appeared. What udev
+ * does for a moment is no reason either where the executor waits for it, or while nothing is to be
+ * unbound: nothing would say that it is over. */
 static bool is_nothing(const Refusal *refusal, const MemberPlan *member, const UseNote *note)
 {
-        return note->is_passing &&
-               (member->fresh ||
-                       (note->use == IN_USE_PROCESS && stays_where_it_is(refusal, member)));
+        if (!note->is_passing || member->fresh || note->use != IN_USE_PROCESS)
+                return note->is_passing && member->fresh;
+        const PlanRequest *request = refusal->planning->request;
+        return (request->stage == STAGE_RUNTIME && !request->in_udev_event) ||
+               stays_where_it_is(refusal, member);
 }
 
 static int check_uses(Refusal *refusal, MemberPlan *member)

@@ -16,6 +16,8 @@ typedef struct PlanRequest {
         /* host drivers are still being offered what is there: that a function has none says nothing
          * yet, and only those above and what may_unbind asks for are taken */
         bool awaits_drivers;
+        /* udev itself asks, which does not wait for what it does besides: that counts as use */
+        bool in_udev_event;
         /* what a request or an earlier decision began: neither a failed attempt nor what another
          * program did meanwhile keeps from taking what has no driver (may_unbind implies it) */
         bool retry;

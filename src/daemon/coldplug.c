@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <unistd.h>
 
 #include "daemon/manager-internal.h"
+#include "host/udev-queue.h"
 #include "log/log.h"
 #include "util/io.h"
 
@@ -16,18 +15,11 @@
  * the first time; by then a module that it loaded has probed all that it was to probe
  * (do_init_module() in the kernel waits for asynchronous probes).
  *
- * udev has a file for as long as there are events that it has not handled (event_queue_insert() in
- * systemd's src/udev/udev-manager.c), and has been told of all that is there when we start: we come
- * after systemd-udev-trigger.service. */
+ * udev has been told of all that is there when we start: we come after
+ * systemd-udev-trigger.service. */
 
-#define QUEUE "run/udev/queue"
 /* Whoever keeps udev busy for so long is not the boot. */
 #define COLDPLUG_MAX_USEC (60 * USEC_PER_SEC)
-
-static bool is_busy(const Manager *manager)
-{
-        return faccessat(manager->host->root, QUEUE, F_OK, 0) == 0;
-}
 
 bool coldplug_is_over(const Manager *manager)
 {
@@ -49,7 +41,9 @@ static int end(Manager *manager)
 
 static int on_inotify(sd_event_source *source, const struct inotify_event *event, void *userdata)
 {
-        return is_busy(userdata) ? 0 : end(userdata);
+        const Manager *manager = userdata;
+
+        return udev_queue_is_busy(manager->host) ? 0 : end(userdata);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -64,16 +58,17 @@ int coldplug_prepare(Manager *manager)
         char path[64];
         int r;
 
-        if (!is_busy(manager))
+        if (!udev_queue_is_busy(manager->host))
                 return 0;
-        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d/run/udev", manager->host->root);
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d/" UDEV_DIRECTORY,
+                manager->host->root);
         r = sd_event_add_inotify(manager->event, &manager->coldplug_watch, path,
                 IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR, on_inotify, manager);
         if (r == -ENOMEM)
                 return r;
         if (r < 0)
                 log_debug("Cannot watch /run/udev, waiting for the whole time: %s", strerror(-r));
-        if (!is_busy(manager)) {
+        if (!udev_queue_is_busy(manager->host)) {
                 coldplug_done(manager);
                 return 0;
         }

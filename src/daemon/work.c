@@ -287,6 +287,7 @@ int work_prepare(Manager *manager)
 {
         ExecutorOptions options = {
                 .stage = STAGE_RUNTIME,
+                .waits_for_udev = true,
                 .config_digest = manager->config_digest,
                 .group_done = on_group_done,
                 .physical_function_done = on_physical_function_done,

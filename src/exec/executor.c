@@ -61,6 +61,7 @@ int executor_new(const Operations *operations, const ExecutorOptions *options, E
         executor->transaction_options = (TransactionOptions){
                 .stage = options->stage,
                 .config_digest = options->config_digest,
+                .waits_for_udev = options->waits_for_udev,
         };
         if (executor->options.max_workers == 0)
                 executor->options.max_workers = DEFAULT_MAX_WORKERS;

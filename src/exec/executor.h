@@ -27,6 +27,7 @@ typedef void (*ExecutorReturned)(void *userdata);
 typedef struct ExecutorOptions {
         Stage stage;
         const char *config_digest; /* stored in the records; as it is when a plan is added */
+        bool waits_for_udev;       /* exec/transaction.h; not where udev waits for us */
         unsigned max_workers;      /* 0: 8 */
         ExecutorGroupDone group_done; /* may be NULL */
         ExecutorPfDone physical_function_done; /* may be NULL */

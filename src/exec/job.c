@@ -52,11 +52,8 @@ Job *job_new(const GroupPlan *group, const PhysicalFunctionPlan *physical_functi
         if (replace_string(&job->config_digest, options->config_digest) < 0)
                 return job_free(job);
         job->options.config_digest = job->config_digest;
-        job->timeout_usec = TRANSACTION_DEFAULT_TIMEOUT_USEC;
-        if (group && group->settings)
-                job->timeout_usec = group->settings->timeout_usec;
-        else if (physical_function && physical_function->section)
-                job->timeout_usec = physical_function->section->timeout_usec;
+        job->timeout_usec =
+                group ? group_timeout(group) : physical_function_timeout(physical_function);
 
         if (group && prepare_report(job) < 0)
                 return job_free(job);

@@ -65,6 +65,7 @@ typedef struct Operation {
         int64_t number;
         const DeviceRecord *record;
         const NodeSettings *node;
+        uint64_t udev_usec;        /* OPERATION_GUARD: how long udev's own look may still take */
         InUse *ret_use;            /* OPERATION_GUARD */
         DeviceRecord **ret_record; /* OPERATION_LOAD_RECORD; belongs to the caller */
         NodeOutcome *ret_node;     /* OPERATION_FINISH_NODE; NULL: not of interest */

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "exec/transaction-internal.h"
 #include "exec/transaction.h"
 #include "util/parse.h"
 #include "util/strings.h"
@@ -219,13 +220,23 @@ static bool stop_in_use(Work *work, const Device *vf, int error, const char *why
                 "\"vfio-bindctl apply\"", PCI_ADDRESS_TEXT(&vf->address), why);
 }
 
+uint64_t physical_function_timeout(const PhysicalFunctionPlan *physical_function)
+{
+        return physical_function->section ? physical_function->section->timeout_usec
+                                          : TRANSACTION_DEFAULT_TIMEOUT_USEC;
+}
+
 /* The second look, as before every unbind: removing a VF unbinds it. One without a driver may still
  * be open: an unbind that waits for whoever has it open has taken the driver's link away first. */
 static bool check_virtual_function(Work *work, const Device *vf)
 {
         _cleanup_free_ char *driver = NULL, *why = NULL;
         Operation read = { .type = OPERATION_READ_DRIVER };
-        Operation guard = { .type = OPERATION_GUARD };
+        Operation guard = {
+                .type = OPERATION_GUARD,
+                .udev_usec = guard_udev_usec(work->options,
+                        physical_function_timeout(work->plan)),
+        };
         Operation is_open = { .type = OPERATION_IS_OPEN, .number = vf->group };
         InUse use = IN_USE_BLIND;
         int r;

@@ -63,6 +63,10 @@ typedef struct Transaction {
         NodeOutcome node;
 } Transaction;
 
+/* How long udev may still look at what is to be taken, so that an operation's own time is not over
+ * before that. */
+uint64_t guard_udev_usec(const TransactionOptions *options, uint64_t timeout_usec);
+
 /* transaction-step.c: single operations and what their failure means */
 int member_perform(const Transaction *transaction, const Member *member, OperationType type,
         const char *text, char **ret_text) _must_check_;

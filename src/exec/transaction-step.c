@@ -5,6 +5,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* As long as a drive may take that has to spin up first. */
+#define UDEV_LOOK_USEC (10 * USEC_PER_SEC)
+
 static NodeSettings node_settings(const Transaction *transaction)
 {
         const ClaimSettings *settings = transaction->group->settings;
@@ -230,6 +233,18 @@ bool transaction_stop_unbind(Transaction *transaction, const Member *member, int
         return transaction_stop_operation(transaction, member, OPERATION_UNBIND, error);
 }
 
+uint64_t group_timeout(const GroupPlan *group)
+{
+        return group->settings ? group->settings->timeout_usec : TRANSACTION_DEFAULT_TIMEOUT_USEC;
+}
+
+uint64_t guard_udev_usec(const TransactionOptions *options, uint64_t timeout_usec)
+{
+        if (!options->waits_for_udev)
+                return 0;
+        return timeout_usec / 2 < UDEV_LOOK_USEC ? timeout_usec / 2 : UDEV_LOOK_USEC;
+}
+
 bool member_check_guard(Transaction *transaction, Member *member)
 {
         const Operations *operations = transaction->operations;
@@ -241,6 +256,8 @@ bool member_check_guard(Transaction *transaction, Member *member)
         operation.number = member->plan->allow_in_use;
         if (member->plan->fresh)
                 operation.number |= ALLOW_PASSING;
+        operation.udev_usec = guard_udev_usec(transaction->options,
+                group_timeout(transaction->group));
         operation.ret_use = &use;
         r = operations->perform(operations->userdata, &operation, &why);
         if (r == -ENODEV)

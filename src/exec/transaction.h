@@ -20,10 +20,14 @@
 typedef struct TransactionOptions {
         Stage stage;
         const char *config_digest; /* stored in the records; may be NULL */
+        bool waits_for_udev;       /* for its look at what is to be taken, 10 s at most */
 } TransactionOptions;
 
-/* The group's timeout for a single operation, where no claim says another one. */
+/* For a single operation, where neither claim nor section says another one. */
 #define TRANSACTION_DEFAULT_TIMEOUT_USEC (30 * USEC_PER_SEC)
+/* What a single operation may take. */
+uint64_t group_timeout(const GroupPlan *group);
+uint64_t physical_function_timeout(const PhysicalFunctionPlan *physical_function);
 
 /* Works on the members that have an action. What came of it is in *ret, with one member report for
  * each of them, which group_report_done() frees:

@@ -9,7 +9,9 @@
 
 #include "host/guard-internal.h"
 #include "host/scan-internal.h"
+#include "host/udev-queue.h"
 #include "util/array.h"
+#include "util/io.h"
 #include "util/parse.h"
 #include "util/strings.h"
 
@@ -18,6 +20,8 @@
 #define NOTES_MAX     8
 #define PRINTABLE_MAX 200
 #define VIRTIO_MAX    4096
+/* udev may be done with this function long before it is with all others. */
+#define LOOK_AGAIN_USEC (200 * USEC_PER_MSEC)
 
 bool guard_is_driven(const Device *device)
 {
@@ -365,39 +369,84 @@ static bool is_allowed(const UseNote *note, unsigned allow)
         return allow & ~never & 1U << note->use;
 }
 
-int guard_check(const Host *host, const PciAddress *address, unsigned allow, InUse *ret_use,
-        char **ret)
+static int look_closely(const Host *host, const PciAddress *address, unsigned allow,
+        Snapshot **ret)
 {
         _cleanup_snapshot_ Snapshot *snapshot = NULL;
-        char *text = NULL;
 
         int r = scan_function(host, address, &snapshot);
         if (r < 0)
                 return r;
         _cleanup_guard_ Guard guard = {.host = host, .snapshot = snapshot};
-        Device *device = &snapshot->devices[0];
         r = look(&guard);
         if (r == 0)
-                r = guard_check_exclusive(&guard, device);
+                r = guard_check_exclusive(&guard, &snapshot->devices[0]);
         /* That is process use; it need not be looked for where it is allowed. */
         if (r == 0 && !(allow & 1U << IN_USE_PROCESS))
                 r = guard_check_mappings(&guard);
         if (r < 0)
                 return r;
+        sort_notes(&snapshot->devices[0]);
+        *ret = TAKE_POINTER(snapshot);
+        return 0;
+}
 
-        sort_notes(device);
+static bool is_look_of_udev(const UseNote *note)
+{
+        return note->is_passing && note->use == IN_USE_PROCESS;
+}
+
+/* What has to be stopped comes before what is over by itself. */
+static const UseNote *find_obstacle(const Device *device, unsigned allow)
+{
+        const UseNote *passing = NULL;
+
         for (size_t i = 0; i < device->n_uses; i++) {
                 const UseNote *note = &device->uses[i];
 
                 if (is_allowed(note, allow))
                         continue;
-                r = note->remedy ? format_string(&text, "%s. %s.", note->what, note->remedy) :
-                                   format_string(&text, "%s.", note->what);
+                if (!is_look_of_udev(note))
+                        return note;
+                if (!passing)
+                        passing = note;
+        }
+        return passing;
+}
+
+static int describe_obstacle(const UseNote *note, InUse *ret_use, char **ret)
+{
+        int r = note->remedy ? format_string(ret, "%s. %s.", note->what, note->remedy) :
+                               format_string(ret, "%s.", note->what);
+
+        if (r == 0)
+                *ret_use = note->use;
+        return r;
+}
+
+int guard_check(const Host *host, const PciAddress *address, unsigned allow, uint64_t udev_usec,
+        InUse *ret_use, char **ret)
+{
+        uint64_t deadline = now_monotonic() + udev_usec;
+
+        for (;;) {
+                _cleanup_snapshot_ Snapshot *snapshot = NULL;
+                char *text = NULL;
+
+                int r = look_closely(host, address, allow, &snapshot);
                 if (r < 0)
                         return r;
-                *ret_use = note->use;
-                break;
+                const UseNote *note = find_obstacle(&snapshot->devices[0], allow);
+                uint64_t now = now_monotonic();
+                if (note && is_look_of_udev(note) && now < deadline) {
+                        uint64_t left = deadline - now;
+
+                        udev_queue_wait(host, left < LOOK_AGAIN_USEC ? left : LOOK_AGAIN_USEC);
+                        continue;
+                }
+                r = note ? describe_obstacle(note, ret_use, &text) : 0;
+                if (r == 0)
+                        *ret = text;
+                return r;
         }
-        *ret = text;
-        return 0;
 }

@@ -64,7 +64,7 @@ static int make_plan(Judgement *judgement)
 {
         const PciAddress *address = &judgement->event->address;
         const Device *device = snapshot_find(judgement->snapshot, address);
-        PlanRequest request = { .stage = judgement->pass->stage };
+        PlanRequest request = { .stage = judgement->pass->stage, .in_udev_event = true };
         int r;
 
         if (!device)

@@ -92,6 +92,37 @@ static void test_guard_allowed(void)
         expect(&run, STATE_BOUND, REASON_NONE, "");
 }
 
+static uint64_t udev_usec;
+
+static void note_udev_time(FakeKernel *kernel, const Operation *operation)
+{
+        if (operation->type == OPERATION_GUARD)
+                udev_usec = operation->udev_usec;
+}
+
+static uint64_t carry_out_waiting(bool waits_for_udev, uint64_t timeout_usec)
+{
+        _cleanup_run_ Run run = {};
+
+        prepare(&run, "bind-taken");
+        ClaimSettings settings = *run.stand.group.settings;
+        settings.timeout_usec = timeout_usec;
+        run.stand.group.settings = &settings;
+        run.stand.options.waits_for_udev = waits_for_udev;
+        run.stand.kernel->hook = note_udev_time;
+        udev_usec = UINT64_MAX;
+        carry_out(&run);
+        return udev_usec;
+}
+
+/* Neither a boot nor udev itself is kept waiting, nor a worker so long that it is given up. */
+static void test_guard_waits_for_udev(void)
+{
+        ASSERT_EQ(carry_out_waiting(true, 30 * USEC_PER_SEC), 10 * USEC_PER_SEC);
+        ASSERT_EQ(carry_out_waiting(true, 4 * USEC_PER_SEC), 2 * USEC_PER_SEC);
+        ASSERT_EQ(carry_out_waiting(false, 30 * USEC_PER_SEC), 0);
+}
+
 static void test_guard_blind(void)
 {
         _cleanup_run_ Run run = {};
@@ -672,6 +703,7 @@ int main(void)
 {
         test_guard();
         test_guard_allowed();
+        test_guard_waits_for_udev();
         test_guard_blind();
         test_hotplug_in_use();
         test_needs_apply();

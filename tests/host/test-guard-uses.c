@@ -361,7 +361,7 @@ static bool sees_zero_mapped(const Host *host, unsigned allow)
         _cleanup_free_ char *text = NULL;
         InUse use;
 
-        ASSERT_OK(guard_check(host, &nic, allow, &use, &text));
+        ASSERT_OK(guard_check(host, &nic, allow, 0, &use, &text));
         if (!text || use != IN_USE_PROCESS || !is_about_us(text))
                 return false;
         ASSERT_CONTAINS(text, "/dev/zero is mapped by ");
@@ -437,13 +437,13 @@ static void test_many_processes(void)
         }
         fake_sysfs_add(fake, "file proc/swaps Filename\\tType\\n/dev/sda partition\\t1\\t0\\t-2");
         ASSERT_OK(host_open(fake->root, &host));
-        ASSERT_OK(guard_check(&host, &controller, 1U << IN_USE_PROCESS | ALLOW_PASSING, &use,
+        ASSERT_OK(guard_check(&host, &controller, 1U << IN_USE_PROCESS | ALLOW_PASSING, 0, &use,
                 &text));
         ASSERT_EQ(use, IN_USE_SYSTEM);
         free(text);
         /* and somebody's use beside udev's */
         fake_sysfs_write(fake, "proc/swaps", "Filename\tType\n");
-        ASSERT_OK(guard_check(&host, &controller, ALLOW_PASSING, &use, &text));
+        ASSERT_OK(guard_check(&host, &controller, ALLOW_PASSING, 0, &use, &text));
         ASSERT_EQ(use, IN_USE_PROCESS);
         ASSERT_CONTAINS(text, "smartd");
         free(text);
@@ -463,18 +463,105 @@ static void test_check(void)
         fake_sysfs_add(fake, "file proc/50/comm (udev-worker)\n"
                 "symlink proc/50/fd/0 /dev/nvme1n1");
         ASSERT_OK(host_open(fake->root, &host));
-        ASSERT_OK(guard_check(&host, &drive, 0, &use, &text));
+        ASSERT_OK(guard_check(&host, &drive, 0, 0, &use, &text));
         ASSERT_EQ(use, IN_USE_PROCESS);
         ASSERT_STREQ(text, "/dev/nvme1n1 is open in (udev-worker) (process 50). "
                            "Wait until udev has looked at it.");
         free(text);
-        ASSERT_OK(guard_check(&host, &nic, 1U << IN_USE_PROCESS, &use, &text));
+        ASSERT_OK(guard_check(&host, &nic, 1U << IN_USE_PROCESS, 0, &use, &text));
         ASSERT_EQ(use, IN_USE_NETWORK);
         free(text);
-        ASSERT_OK(guard_check(&host, &drive, ALLOW_PASSING, &use, &text));
+        ASSERT_OK(guard_check(&host, &drive, ALLOW_PASSING, 0, &use, &text));
         ASSERT_TRUE(!text);
-        ASSERT_OK(guard_check(&host, &nic, ALLOW_PASSING, &use, &text));
+        ASSERT_OK(guard_check(&host, &nic, ALLOW_PASSING, 0, &use, &text));
         ASSERT_TRUE(!text);
+}
+
+#define UDEV_MACHINE                                                                               \
+        GUARD_MACHINE "file run/udev/queue\nfile proc/50/comm (udev-worker)\n"                     \
+                      "symlink proc/50/fd/0 /dev/nvme1n1\n"
+
+typedef struct LookOfUdev {
+        FakeSysfs *fake;
+        const char *ends_with; /* what is removed last */
+        const char *appears;   /* what it leaves open, or NULL */
+} LookOfUdev;
+
+/* Once the guard waits: there is a watch, which the kernel shows as the first inotify of ours. */
+static bool is_watched(void)
+{
+        char path[64], target[64] = "";
+
+        for (int fd = 3; fd < 64; fd++) {
+                (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+                ssize_t n = readlink(path, target, sizeof(target) - 1);
+                if (n > 0 && strncmp(target, "anon_inode:inotify", (size_t) n) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static void *end_look(void *userdata)
+{
+        LookOfUdev *look = userdata;
+
+        while (!is_watched())
+                (void) sched_yield();
+        if (look->appears)
+                fake_sysfs_add(look->fake, look->appears);
+        fake_sysfs_remove(look->fake, "proc/50/fd/0");
+        fake_sysfs_remove(look->fake, look->ends_with);
+        return NULL;
+}
+
+/* What nothing is over without, the test's own time limit. */
+#define LONG_USEC (600 * USEC_PER_SEC)
+
+static char *check_during_look(const char *ends_with, const char *appears)
+{
+        _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
+        _cleanup_host_ Host host = {.root = -1};
+        LookOfUdev look = { .fake = fake, .ends_with = ends_with, .appears = appears };
+        const PciAddress drive = {.bus = 2};
+        char *text = NULL;
+        pthread_t thread;
+        InUse use;
+
+        fake_sysfs_add(fake, UDEV_MACHINE);
+        ASSERT_OK(host_open(fake->root, &host));
+        ASSERT_EQ(pthread_create(&thread, NULL, end_look, &look), 0);
+        ASSERT_OK(guard_check(&host, &drive, 0, LONG_USEC, &use, &text));
+        ASSERT_EQ(pthread_join(thread, NULL), 0);
+        return text;
+}
+
+/* What udev has open it closes again; whoever may not wait, and who has it open for good, is told
+ * at once. */
+static void test_udev_is_waited_for(void)
+{
+        _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new();
+        _cleanup_host_ Host host = {.root = -1};
+        const PciAddress drive = {.bus = 2};
+        char *text;
+        InUse use;
+
+        ASSERT_TRUE(!check_during_look("run/udev/queue", NULL));
+        ASSERT_TRUE(!check_during_look("proc/50", NULL)); /* udev goes on with something else */
+        text = check_during_look("run/udev/queue",
+                "file proc/60/comm dd\nsymlink proc/60/fd/3 /dev/nvme1n1");
+        ASSERT_STREQ(text, "/dev/nvme1n1 is open in dd (process 60). End that program.");
+        free(text);
+
+        fake_sysfs_add(fake, UDEV_MACHINE);
+        ASSERT_OK(host_open(fake->root, &host));
+        ASSERT_OK(guard_check(&host, &drive, 0, 300 * USEC_PER_MSEC, &use, &text));
+        ASSERT_STREQ(text, "/dev/nvme1n1 is open in (udev-worker) (process 50). "
+                           "Wait until udev has looked at it.");
+        free(text);
+        fake_sysfs_add(fake, "file proc/60/comm dd\nsymlink proc/60/fd/3 /dev/nvme1n1");
+        ASSERT_OK(guard_check(&host, &drive, 0, LONG_USEC, &use, &text));
+        ASSERT_CONTAINS(text, "is open in dd");
+        free(text);
 }
 
 int main(void)
@@ -498,5 +585,6 @@ int main(void)
         test_order();
         test_many_processes();
         test_check();
+        test_udev_is_waited_for();
         return 0;
 }

@@ -171,6 +171,8 @@ static void set_request(TextMachine *machine, const char *key, const char *value
                 machine->next_boot = true;
         } else if (streq(key, "prune")) {
                 request->prune = true;
+        } else if (streq(key, "in-udev-event")) {
+                request->in_udev_event = true;
         } else if (streq(key, "awaits-drivers")) {
                 request->awaits_drivers = true;
         } else if (streq(key, "hotplugged")) {

@@ -21,6 +21,7 @@
  *   host-device PATH KIND id=h:h [subsystem=h:h] [serial=HEX16] what WHAT…   and this is in it
  *   request [stage=S] [may-unbind] [prune] [hotplugged=ADDRESS]… [only-claim=NAME]
  *           [only-function=ADDRESS] [bind=ADDRESS] [release=ADDRESS] [next-boot]
+ *           [awaits-drivers] [in-udev-event]
  * Underscores in vendor=, model=, slot= and text= stand for blanks. A mistake aborts the test. */
 typedef struct TextMachine {
         Snapshot *snapshot;

@@ -32,6 +32,15 @@ not_linked() { # ADDRESS: no link, not even one that leads nowhere
     [ ! -L "/dev/vfio/by-address/$1" ]
 }
 
+# From here on udev has a drive that appears open for so long.
+slow_udev() { # SECONDS, 0: not any more
+    mkdir -p /run/udev/rules.d
+    rule="ACTION==\"add|change\", SUBSYSTEM==\"block\", RUN+=\"/bin/sleep $1\""
+    [ "$1" != 0 ] || rule=''
+    echo "$rule" > /run/udev/rules.d/99-slow.rules
+    udevadm control --reload
+}
+
 wait_booted
 assert_driver "$TOLD" vfio-pci "bound"
 assert_driver "$TAKEN" vfio-pci "bound, the other one"
@@ -55,10 +64,12 @@ else fail "with its link" "$(ls -l /dev/vfio/by-address)"; fi
 
 # driverctl, reclaimed: three times, then it is left alone
 for turn in 1 2 3; do
+    [ "$turn" != 1 ] || slow_udev 4
     check "driverctl set-override, turn $turn" driverctl --nosave set-override "$TAKEN" nvme
     if wait_driver "$TAKEN" vfio-pci 15; then ok "reclaimed, turn $turn"
     else fail "reclaimed, turn $turn" "not taken again"; fi
     assert_state "$TAKEN" bound "and bound, turn $turn"
+    slow_udev 0
 done
 check "driverctl set-override, once more" driverctl --nosave set-override "$TAKEN" nvme
 assert_state "$TAKEN" drifted "the fourth time it is left"
