@@ -7,13 +7,17 @@
 /* The early stages cannot see what the host is going to need; they go by the record of what it
  * needed before. At runtime everybody sees for himself. */
 
+/* Mass storage; SD and eMMC controllers, USB, Fibre Channel, InfiniBand (SRP, iSER, NVMe). */
 static bool may_be_storage(const Device *device)
 {
-        return device->class_code >> 16 == 0x01 || device->class_code >> 8 == 0x0c03;
+        unsigned sub = device->class_code >> 8;
+
+        return sub >> 8 == 0x01 || sub == 0x0805 || sub == 0x0c03 || sub == 0x0c04 ||
+               sub == 0x0c06;
 }
 
-/* Without a record the initramfs takes nothing that a host is likely to need: mass storage,
- * network, USB, the screen of the firmware. A class may be all there is to see: nobody looked for
+/* Without a record the initramfs takes nothing that a host is likely to need: storage, network,
+ * the screen of the firmware. A class may be all there is to see: nobody looked for
  * boot_vga. */
 static bool may_be_needed(const Device *device)
 {
