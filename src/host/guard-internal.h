@@ -91,10 +91,10 @@ void guard_unescape(char *text);
 /* "8:1". */
 bool guard_parse_number(const char *text, unsigned *ret_major, unsigned *ret_minor);
 
-/* Fills the nodes and the kinds; before all others. */
 /* What a saved tree says was seen when it was made. Returns 1; 0 if it says nothing. */
 int guard_read_saved(Guard *guard) _must_check_;
 
+/* Fills the nodes and the kinds; before all others. */
 int guard_load_nodes(Guard *guard) _must_check_;
 GuardNode *guard_find_node(const Guard *guard, bool is_block, unsigned major_number,
         unsigned minor_number);
@@ -119,6 +119,7 @@ int guard_scan_display(Guard *guard) _must_check_; /* after the console */
 int guard_scan_keyboard(Guard *guard) _must_check_;
 int guard_scan_processes(Guard *guard) _must_check_;
 int guard_scan_mediated(Guard *guard) _must_check_;
+int guard_scan_targets(Guard *guard) _must_check_;
 
 /* Is a function on the driver whose nodes are not in sysfs? */
 bool guard_has_nvidia(const Guard *guard);

@@ -95,6 +95,25 @@ static int add_node(Guard *guard, const char *directory, const char *name, bool 
         return 0;
 }
 
+/* Nobody knows what those that are not looked at belong to. */
+static int add_blind(Guard *guard, bool is_block)
+{
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < guard->snapshot->n_devices; i++) {
+                Device *device = &guard->snapshot->devices[i];
+                const UseNote note = {
+                        .use = IN_USE_BLIND,
+                        .what = (char *) (is_block ? "not all block devices can be looked at"
+                                                   : "not all character devices can be looked at"),
+                };
+
+                if (guard_is_driven(device))
+                        r = guard_add_note(device, &note);
+        }
+        return r;
+}
+
 static int load(Guard *guard, const char *directory, bool is_block)
 {
         _cleanup_directory_ DIR *opened = NULL;
@@ -103,7 +122,9 @@ static int load(Guard *guard, const char *directory, bool is_block)
         int r = host_open_directory(guard->host->root, directory, &opened);
         if (r < 0)
                 return scan_error_is_fatal(r) ? r : 0;
-        for (size_t n = 0; n < NUMBERS_MAX && (entry = readdir(opened)); n++) {
+        for (size_t n = 0; (entry = readdir(opened)); n++) {
+                if (n == NUMBERS_MAX)
+                        return add_blind(guard, is_block);
                 r = add_node(guard, directory, entry->d_name, is_block);
                 if (r < 0)
                         return r;
