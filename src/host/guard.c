@@ -331,7 +331,7 @@ static int look(Guard *guard)
                 guard_load_nodes, guard_scan_mounts, guard_scan_processes,
                 guard_scan_file_systems, guard_scan_swaps, guard_scan_zfs, guard_scan_holders,
                 guard_scan_network, guard_scan_console, guard_scan_display, guard_scan_keyboard,
-                guard_scan_mediated,
+                guard_scan_mediated, guard_scan_targets,
         };
 
         guard->kinds = calloc(guard->snapshot->n_devices + 1, 1);

@@ -74,6 +74,28 @@ static void test_loop_devices(void)
                 IN_USE_HOLDERS, "0000:01:00.0");
 }
 
+#define TARGET "sys/kernel/config/nvmet/subsystems/nqn.2014-08.org.example:drive/"
+#define NAMESPACE(number, enabled, path)                                                           \
+        "file " TARGET "namespaces/" number "/enable " enabled "\n"                                \
+        "file " TARGET "namespaces/" number "/device_path " path "\n"
+
+/* The kernel serves it without claiming it, and no process has it open. */
+static void test_nvme_target(void)
+{
+        assert_in_use(NAMESPACE("1", "1", "/dev/nvme1n1"), IN_USE_HOLDERS, "0000:02:00.0");
+        assert_note(NAMESPACE("1", "1", "/dev/nvme1n1"), "0000:02:00.0",
+                "/dev/nvme1n1 is served to other machines as nqn.2014-08.org.example:drive",
+                "Take it out of the NVMe target");
+        assert_in_use(NAMESPACE("1", "0", "/dev/nvme1n1") NAMESPACE("2", "1", "/dev/nvme0n1p1")
+                      NAMESPACE("3", "1", "/srv/image") NAMESPACE("4", "1", "/dev/none")
+                      "dir " TARGET "namespaces/5",
+                IN_USE_HOLDERS, "0000:01:00.0");
+        assert_in_use("file " TARGET "passthru/enable 1\n"
+                      "file " TARGET "passthru/device_path /dev/nvme1\n"
+                      "link sys/class/nvme/nvme1 @0000:02:00.0/nvme/nvme1",
+                IN_USE_HOLDERS, "0000:02:00.0");
+}
+
 static void test_addresses(void)
 {
         assert_note("file proc/net/if_inet6 20010db8000000000000000000000001 02 40 00 80     eno1",
@@ -568,6 +590,7 @@ int main(void)
 {
         test_holders();
         test_loop_devices();
+        test_nvme_target();
         test_mediated();
         test_addresses();
         test_uppers();

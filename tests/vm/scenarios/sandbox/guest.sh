@@ -89,6 +89,24 @@ hidden_use() { # HOW TEXT USER
     rm /tmp/keep
 }
 
+# The kernel has it open for others, and claims nothing.
+served() {
+    subsystem=/sys/kernel/config/nvmet/subsystems/nqn.2014-08.org.example:drive
+    modprobe -a configfs nvmet
+    mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
+    mkdir -p "$subsystem/namespaces/1"
+    printf '/dev/%s' "$disk" > "$subsystem/namespaces/1/device_path"
+    echo 1 > "$subsystem/namespaces/1/enable"
+    assert_equal "a drive is served to other machines" \
+        "$(cat "$subsystem/namespaces/1/enable")" 1
+    output=$(manager BindDevice 'sa{sv}' "$LATER" 0 2>&1)
+    assert_match "which is use" "$output" \
+        "*/dev/$disk is served to other machines as nqn.2014-08.org.example:drive*"
+    assert_driver "$LATER" nvme "and it stays"
+    echo 0 > "$subsystem/namespaces/1/enable"
+    rmdir "$subsystem/namespaces/1" "$subsystem"
+}
+
 wait_booted
 exposures
 modules_and_nodes
@@ -98,6 +116,7 @@ late_block_device
 chmod 0664 "/dev/$disk"
 hidden_use --mapped "mapped by" alice
 hidden_use --thread "open in" alice
+served
 check "what is not in use is bound" manager BindDevice 'sa{sv}' "$LATER" 0
 assert_driver "$LATER" vfio-pci "and on VFIO"
 assert_no_failed_units
