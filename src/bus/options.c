@@ -46,14 +46,12 @@ static int read_companions(sd_bus_message *message, ApplyRequest *request)
 
 static int read_allow_in_use(sd_bus_message *message, ApplyRequest *request)
 {
-        const unsigned allowed = 1U << IN_USE_HOLDERS | 1U << IN_USE_NETWORK |
-                1U << IN_USE_DISPLAY | 1U << IN_USE_PROCESS;
         const char *word;
         int r = sd_bus_message_enter_container(message, SD_BUS_TYPE_ARRAY, "s");
 
         while (r >= 0 && (r = sd_bus_message_read(message, "s", &word)) > 0) {
                 int use = in_use_from_string(word);
-                if (use < 0 || !(allowed & (1U << use)) || request->allow_in_use & (1U << use))
+                if (use < 0 || !(ALLOWABLE_USES & ~request->allow_in_use & (1U << use)))
                         return -EINVAL;
                 request->allow_in_use |= 1U << use;
         }

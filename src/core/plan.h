@@ -33,6 +33,8 @@ typedef struct MemberPlan {
         const Claim *claim; /* NULL: none; a companion has its claim's */
         const Match *match; /* the line that selected it, NULL: none */
         unsigned allow_in_use; /* bits 1 << InUse, for the guard's second look */
+        bool is_asked_for; /* the one function that a bind by hand, which is planned, names … */
+        unsigned allow_by_hand; /* … and what of allow_in_use it asks for beside the claim's */
         bool fresh; /* appeared just now (hot-plug, VF creation): no driver now means none before */
         bool untouched; /* snapshot_is_untouched(): none before, either */
         Manual manual; /* what the record is to say when this was carried out */

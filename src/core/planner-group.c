@@ -41,6 +41,10 @@ static void classify_member(const Planning *planning, MemberPlan *member)
         member->fresh = planning_notes(planning, device)->fresh;
         member->untouched = snapshot_is_untouched(planning->snapshot, device);
         member->manual = device_recorded_manual(device);
+        if (is_asked_for(planning, device)) {
+                member->is_asked_for = true;
+                member->allow_by_hand = planning->request->manual_allow_in_use;
+        }
         if (device->is_bridge) {
                 member->role = ROLE_BRIDGE;
                 return;
@@ -56,8 +60,7 @@ static void classify_member(const Planning *planning, MemberPlan *member)
                 member->claim = selection->claim;
                 member->match = selection->match;
                 member->allow_in_use = selection->claim->allow_in_use;
-                if (is_asked_for(planning, device))
-                        member->allow_in_use |= planning->request->manual_allow_in_use;
+                member->allow_in_use |= member->allow_by_hand;
                 return;
         case VERDICT_EXCLUDED:
                 member->role = ROLE_EXCLUDED;
@@ -70,9 +73,8 @@ static void classify_member(const Planning *planning, MemberPlan *member)
                 break;
         }
         /* bound without a claim: asked for now, or before; lasts until release or reboot */
-        if (is_asked_for(planning, device))
-                member->allow_in_use = planning->request->manual_allow_in_use;
-        else if (device_recorded_manual(device) != MANUAL_BOUND)
+        member->allow_in_use = member->allow_by_hand;
+        if (!member->is_asked_for && device_recorded_manual(device) != MANUAL_BOUND)
                 return;
         member->role = ROLE_SELECTED;
 }

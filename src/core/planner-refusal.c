@@ -443,9 +443,6 @@ static int check_companion(Refusal *refusal, MemberPlan *member)
                 PCI_ADDRESS_TEXT(&device->address), location);
 }
 
-#define ALLOWABLE_USES                                                                             \
-        (1U << IN_USE_HOLDERS | 1U << IN_USE_NETWORK | 1U << IN_USE_DISPLAY | 1U << IN_USE_PROCESS)
-
 unsigned planner_allowed_uses(const MemberPlan *member)
 {
         return member->allow_in_use & ALLOWABLE_USES;

@@ -109,6 +109,10 @@ typedef enum InUse {
         _IN_USE_MAX,
 } InUse;
 
+/* What the host can do without if somebody says so. */
+#define ALLOWABLE_USES                                                                             \
+        (1U << IN_USE_HOLDERS | 1U << IN_USE_NETWORK | 1U << IN_USE_DISPLAY | 1U << IN_USE_PROCESS)
+
 const char *role_to_string(Role role);
 const char *state_to_string(State state);
 const char *provenance_to_string(Provenance provenance);

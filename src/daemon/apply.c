@@ -2,7 +2,6 @@
 #include <errno.h>
 
 #include "daemon/manager-internal.h"
-#include "host/modules.h"
 #include "log/log.h"
 #include "util/array.h"
 #include "util/strings.h"
@@ -181,12 +180,6 @@ static int refuse_switched_off(ApplyCall *call, const Plan *plan)
         return 0;
 }
 
-static bool driver_is_allowed(const Manager *manager, const char *driver)
-{
-        return !driver || streq(driver, "auto") || streq(driver, "pci-stub") ||
-               streq(driver, "vfio-pci") || modules_is_vfio(manager->host, driver);
-}
-
 static int start_work(Manager *manager, ApplyCall *call, View *view)
 {
         _cleanup_(settings_freep) ClaimSettings *settings = NULL;
@@ -210,7 +203,7 @@ static int start_work(Manager *manager, ApplyCall *call, View *view)
                 return r;
         if (!manager_may_execute(manager))
                 return refuse_switched_off(call, plan);
-        if (!driver_is_allowed(manager, call->driver))
+        if (call->driver && !request_driver_is_allowed(manager, call->driver))
                 return add_outcome(call, call->request.function, STATE_REFUSED,
                         REASON_DRIVER_NOT_VFIO,
                         "That driver is not for user space: its module has no alias vfio_pci:");

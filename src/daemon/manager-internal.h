@@ -325,6 +325,8 @@ int settle_arm(Manager *manager) _must_check_;
 bool request_concerns(const ApplyRequest *request, const GroupPlan *group);
 /* -ENOENT: no such function or claim; -EINVAL: by hand, but for no function. */
 int request_check(const View *view, const ApplyRequest *request) _must_check_;
+/* Does it hand devices to user space? */
+bool request_driver_is_allowed(const Manager *manager, const char *driver);
 /* Settings for a bind by hand: the claim's or [Defaults], and what the request says instead. */
 int request_make_settings(const View *view, const ApplyRequest *request, ClaimSettings **ret)
         _must_check_;

@@ -254,19 +254,37 @@ static bool may_unbind(const IntentEntry *entries, size_t n)
         return false;
 }
 
-/* A bind by hand: it says so, or nothing else may take what had been released by hand. */
+/* A bind by hand: it says for which function it was asked, which speaks for its group. That of an
+ * earlier version says at most that it is one; where it does not, nothing else may take what had
+ * been released by hand. */
 static const IntentEntry *find_bind_by_hand(const View *view, const IntentEntry *entries, size_t n)
 {
+        const IntentEntry *found = NULL;
+
         for (size_t i = 0; i < n; i++) {
                 const Device *device = snapshot_find(view->snapshot, &entries[i].address);
 
                 if (entries[i].action != ACTION_BIND || !device)
                         continue;
-                if (entries[i].by_hand ||
-                    (device->record && device->record->manual == MANUAL_RELEASED))
+                if (entries[i].is_asked_for)
                         return &entries[i];
+                if (!found && (entries[i].by_hand || (device->record && device->record->manual ==
+                                                                       MANUAL_RELEASED)))
+                        found = &entries[i];
         }
-        return NULL;
+        return found;
+}
+
+/* What the host does with it was allowed for that one time, for this instance and on the driver
+ * that it was on then: what another one is used for, nobody was asked about. */
+static unsigned allowed_again(const View *view, const IntentEntry *entry)
+{
+        const Device *device = snapshot_find(view->snapshot, &entry->address);
+
+        if (!entry->is_asked_for || entry->inode == 0 || !device || !device->driver ||
+            !streq(device->driver, entry->driver))
+                return 0;
+        return entry->allow_in_use;
 }
 
 static int make_settings(const View *view, const IntentEntry *entry, ClaimSettings **ret)
@@ -274,8 +292,37 @@ static int make_settings(const View *view, const IntentEntry *entry, ClaimSettin
         ApplyRequest request = APPLY_REQUEST_ALL;
 
         request.function = &entry->address;
-        request.driver = entry->target[0] ? entry->target : NULL;
+        request.companions = entry->companions;
+        if (entry->is_auto)
+                request.driver = "auto";
+        else if (entry->target[0])
+                request.driver = entry->target;
         return request_make_settings(view, &request, ret);
+}
+
+/* What Driver=auto meant when it was decided stands in the intent; it is not looked up at every
+ * look at the machine. */
+static int recall_drivers(const View *view, const IntentEntry *entries, size_t n)
+{
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                Device *device = snapshot_find(view->snapshot, &entries[i].address);
+
+                if (device && entries[i].action == ACTION_BIND && !device->vfio_driver.known)
+                        r = replace_string(&device->vfio_driver.text, entries[i].target);
+        }
+        return r;
+}
+
+/* The file may say what nobody is allowed to ask for. */
+static bool drivers_are_allowed(const Manager *manager, const IntentEntry *entries, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (entries[i].action == ACTION_BIND && entries[i].target[0] &&
+                    !request_driver_is_allowed(manager, entries[i].target))
+                        return false;
+        return true;
 }
 
 typedef struct Resumption {
@@ -298,12 +345,40 @@ static void drop_physical_functions(Plan *plan)
         }
 }
 
+/* What is left of it would be taken without leave, or not as it was asked for. */
+static bool is_only_undone(const Manager *manager, const GroupPlan *group,
+        const IntentEntry *by_hand, const IntentEntry *entries, size_t n)
+{
+        return !manager_acts_by_itself(manager) || waits_for_apply(group) ||
+               lacks_leave(group, entries, n) ||
+               (by_hand && !drivers_are_allowed(manager, entries, n));
+}
+
+static int request_by_hand(const View *view, const IntentEntry *by_hand,
+        const IntentEntry *entries, size_t n, PlanRequest *request, ClaimSettings **ret)
+{
+        _cleanup_(settings_freep) ClaimSettings *settings = NULL;
+        int r;
+
+        r = make_settings(view, by_hand, &settings);
+        if (r >= 0 && by_hand->is_auto)
+                r = recall_drivers(view, entries, n);
+        if (r < 0)
+                return r;
+        request->manual = MANUAL_BOUND;
+        request->manual_function = &by_hand->address;
+        request->manual_settings = settings;
+        request->manual_allow_in_use = allowed_again(view, by_hand);
+        *ret = TAKE_POINTER(settings);
+        return 0;
+}
+
 static int plan_resume(const Manager *manager, const View *view, const GroupPlan *shown,
         const IntentEntry *entries, size_t n, bool only_undo, Resumption *ret)
 {
         _cleanup_(resumption_done) Resumption resumption = {};
-        const IntentEntry *by_hand = find_bind_by_hand(view, entries, n);
         bool is_release = has_action(entries, n, ACTION_RELEASE);
+        const IntentEntry *by_hand = is_release ? NULL : find_bind_by_hand(view, entries, n);
         PlanRequest request = {
                 .stage = STAGE_RUNTIME,
                 .may_unbind = may_unbind(entries, n),
@@ -311,17 +386,12 @@ static int plan_resume(const Manager *manager, const View *view, const GroupPlan
                 .only_function = &shown->members[0].device->address,
         };
         GroupPlan *group;
-        int r;
+        int r = 0;
 
-        if (by_hand && !is_release) {
-                r = make_settings(view, by_hand, &resumption.settings);
-                if (r < 0)
-                        return r;
-                request.manual = MANUAL_BOUND;
-                request.manual_function = &by_hand->address;
-                request.manual_settings = resumption.settings;
-        }
-        r = planner_plan(view->snapshot, view->config, &request, &resumption.plan);
+        if (by_hand)
+                r = request_by_hand(view, by_hand, entries, n, &request, &resumption.settings);
+        if (r >= 0)
+                r = planner_plan(view->snapshot, view->config, &request, &resumption.plan);
         if (r < 0)
                 return r;
 
@@ -329,9 +399,8 @@ static int plan_resume(const Manager *manager, const View *view, const GroupPlan
         if (is_release || only_undo || !manager_acts_by_itself(manager))
                 drop_physical_functions(resumption.plan);
         if (group) {
-                if (only_undo || (!is_release && (!manager_acts_by_itself(manager) ||
-                                                         waits_for_apply(group) ||
-                                                         lacks_leave(group, entries, n))))
+                if (only_undo ||
+                    (!is_release && is_only_undone(manager, group, by_hand, entries, n)))
                         work_drop_group(group);
                 else if (is_release)
                         plan_release(group, entries, n);

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "daemon/manager-internal.h"
+#include "host/modules.h"
 #include "util/strings.h"
 
 /* What a request means: its scope, its settings, its plan. Also the dry runs. */
@@ -42,6 +43,12 @@ int request_check(const View *view, const ApplyRequest *request)
                 if (!config_find_claim(view->config, *claim))
                         return -ENOENT;
         return 0;
+}
+
+bool request_driver_is_allowed(const Manager *manager, const char *driver)
+{
+        return streq(driver, "auto") || streq(driver, "pci-stub") || streq(driver, "vfio-pci") ||
+               modules_is_vfio(manager->host, driver);
 }
 
 ClaimSettings *settings_free(ClaimSettings *settings)

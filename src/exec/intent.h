@@ -7,16 +7,26 @@
  * it after a crash knows from it what was asked for.
  *
  *     release 0000:01:00.0 vfio-pci -> nouveau by-hand; release 0000:01:00.1 vfio-pci -> -
- *     bind 0000:02:00.0 nvme -> vfio-pci inode=24711 may-unbind */
+ *     bind 0000:02:00.0 nvme -> vfio-pci inode=24711 may-unbind
+ *     bind 0000:03:00.0 nvme -> vfio-pci inode=24712 by-hand may-unbind asked companions=all
+ *
+ * Words that are not known, of a later version, say nothing: each of ours only asks for more. */
 
 typedef struct IntentEntry {
         Action action;
         PciAddress address;
         uint64_t inode;  /* of its sysfs directory: another instance has another one; 0: any */
+        char driver[64]; /* before the action; "": none */
         char target[64]; /* driver after the action; "": none, or the host's choice */
         bool by_hand;    /* bind: lasts until reboot or release; release: until bind or reboot */
         bool no_probe;
         bool may_unbind; /* bind, detach: it was decided with leave to unbind another driver */
+
+        /* a bind by hand of this very function, and what its group was bound by: */
+        bool is_asked_for;
+        bool is_auto;          /* the driver was Driver=auto, of which `target` came */
+        int companions;        /* a CompanionPolicy, -1: as configured */
+        unsigned allow_in_use; /* bits 1 << InUse, beside the claim's: only what may be allowed */
 } IntentEntry;
 
 /* *ret NULL: the plan does nothing that would have to be finished or undone. Returns 0, -ENOMEM. */

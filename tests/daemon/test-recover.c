@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/fixture.h"
-#include "exec/intent.h"
 #include "host/store.h"
 #include "util/io.h"
 
@@ -451,6 +450,73 @@ static void test_another_instance(void)
         fixture_done(&fixture);
 }
 
+#define GPU "0000:03:00.0"
+#define GPU_TREE                                                                                   \
+        "driver nouveau\ndriver vgem\n"                                                            \
+        GPU " id=10de:2482 class=030000 group=16 driver=%s\nfile @" GPU "/boot_vga 1\n"
+
+static void leave_gpu(Fixture *fixture, const char *options, const char *driver)
+{
+        char tree[512], intent[256];
+        unsigned long long inode;
+
+        (void) snprintf(tree, sizeof(tree), GPU_TREE, driver);
+        fixture_init(fixture, tree, "");
+        inode = fake_sysfs_inode(fixture->machine.tree, GPU);
+        (void) snprintf(intent, sizeof(intent), "bind " GPU " nouveau -> vfio-pci inode=%llu "
+                "by-hand may-unbind asked%s", inode, options);
+        ASSERT_OK(store_prepare(&fixture->machine.host));
+        ASSERT_OK(store_begin_intent(&fixture->machine.host, 16, intent));
+}
+
+/* Somebody allowed a use of the host's for this one bind of this one function, on the driver that it
+ * was on: that is what is heeded again, and nothing else. */
+static void test_use_that_was_allowed(const char *options, const char *driver, const char *after)
+{
+        Fixture fixture;
+
+        leave_gpu(&fixture, options, driver);
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, GPU, after);
+        ASSERT_EQ(count_intents(&fixture), 0);
+        fixture_done(&fixture);
+}
+
+/* An intent that does not say which instance it is about allows nothing. */
+static void test_use_of_any_instance(void)
+{
+        Fixture fixture;
+
+        leave_gpu(&fixture, "", "nouveau");
+        ASSERT_OK(store_begin_intent(&fixture.machine.host, 16, "bind " GPU " nouveau -> vfio-pci "
+                "by-hand may-unbind asked allow-in-use=display"));
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, GPU, "nouveau");
+        ASSERT_EQ(machine_count_writes(&fixture.machine), 0);
+        fixture_done(&fixture);
+}
+
+/* Somebody put another driver's name into the file: what nobody may ask for is not done. */
+static void test_driver_that_is_not_vfio(const char *driver)
+{
+        char intent[256];
+        Fixture fixture;
+
+        leave_gpu(&fixture, "", "nouveau");
+        (void) snprintf(intent, sizeof(intent), "bind " GPU " nouveau -> %s inode=%llu by-hand "
+                "may-unbind asked allow-in-use=display", driver,
+                (unsigned long long) fake_sysfs_inode(fixture.machine.tree, GPU));
+        ASSERT_OK(store_begin_intent(&fixture.machine.host, 16, intent));
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, GPU, "nouveau");
+        ASSERT_EQ(machine_count_writes(&fixture.machine), 0);
+        ASSERT_EQ(count_intents(&fixture), 0);
+        fixture_done(&fixture);
+}
+
 /* Without leave to take anything by itself, the daemon still leaves no group half done. */
 static void test_switched_off(void)
 {
@@ -489,30 +555,6 @@ static void test_off_on_command_line(void)
         fixture_done(&fixture);
 }
 
-/* What can stand in a damaged file. */
-static void test_damaged_intents(void)
-{
-        static const char *const texts[] = { "", ";;;;", "release", "release x - -> -",
-                "release " ONE " vfio-pci nvme", "bind " ONE " - ->", "explode " ONE " - -> -",
-                "bind " ONE " - -> "
-                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
-        IntentEntry *entries = NULL;
-        size_t n = 0;
-
-        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
-                ASSERT_OK(intent_parse(texts[i], &entries, &n));
-                ASSERT_EQ(n, 0);
-                free(entries);
-        }
-        ASSERT_OK(intent_parse("nonsense; release " ONE " vfio-pci -> nvme by-hand no-probe\n"
-                               "bind " TWO " - -> x", &entries, &n));
-        ASSERT_EQ(n, 1);
-        ASSERT_EQ(entries[0].action, ACTION_RELEASE);
-        ASSERT_STREQ(entries[0].target, "nvme");
-        ASSERT_TRUE(entries[0].by_hand && entries[0].no_probe);
-        free(entries);
-}
-
 int main(void)
 {
         test_finished_if_still_wanted();
@@ -534,8 +576,16 @@ int main(void)
         test_hold_beside_what_drifted("hold 0000:01:00.2 - -> - inode=4711");
         test_leave_is_for_what_it_was_given_for();
         test_another_instance();
+        test_use_that_was_allowed(" allow-in-use=display", "nouveau", "vfio-pci");
+        test_use_that_was_allowed(" companions=all allow-in-use=process,display new-word=7",
+                "nouveau", "vfio-pci");
+        test_use_that_was_allowed("", "nouveau", "nouveau");
+        test_use_that_was_allowed(" allow-in-use=system,vfio,blind,network", "nouveau", "nouveau");
+        test_use_that_was_allowed(" allow-in-use=display", "vgem", "vgem");
+        test_use_of_any_instance();
+        test_driver_that_is_not_vfio("novfio");
+        test_driver_that_is_not_vfio("vgem");
         test_switched_off();
         test_off_on_command_line();
-        test_damaged_intents();
         return EXIT_SUCCESS;
 }

@@ -191,6 +191,55 @@ static void test_worker(Manual manual, bool no_probe, const char *bind_driver, c
         fixture_done(&fixture);
 }
 
+#define SHARED "0000:03:00.0"
+#define SHARED_TREE                                                                                \
+        TREE "0000:00:1e.0 id=8086:7ab8 class=060400 bridge driver=pcieport group=6\n" SHARED       \
+             " parent=0000:00:1e.0 id=1b36:0011 class=010802 driver=nvme group=15\n"
+
+static void on_done_of_all(void *userdata, int error, const ApplyResult *result)
+{
+        size_t *n = userdata;
+
+        ASSERT_OK(error);
+        ASSERT_EQ(result->n, 2);
+        (*n)++;
+}
+
+/* A bind by hand that the configuration alone would refuse, of the second one of its group, whose
+ * worker is killed when the first one has lost its driver: what is taken up is what was asked for. */
+static void test_options_of_a_bind_by_hand(const char *config, const char *driver,
+        const char *expected)
+{
+        ApplyRequest request = APPLY_REQUEST_ALL;
+        size_t n_answers = 0;
+        PciAddress address;
+        Fixture fixture;
+
+        fixture_init(&fixture, SHARED_TREE, config);
+        fake_sysfs_write(fixture.machine.tree, "proc/sys/kernel/osrelease", "6.12.0\n");
+        fake_sysfs_write(fixture.machine.tree, "lib/modules/6.12.0/modules.alias",
+                "alias vfio_pci:v00001B36d00000011sv*sd*bc*sc*i* nvme_vfio_pci\n");
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_OK(pci_address_parse(SHARED, &address));
+        request.function = &address;
+        request.manual = MANUAL_BOUND;
+        request.companions = COMPANIONS_ALL;
+        request.driver = driver;
+        machine_close_gate(&fixture.machine);
+        ASSERT_TRUE(manager_apply(fixture.manager, &request, on_done_of_all, &n_answers) > 0);
+        FIXTURE_RUN_UNTIL(&fixture, machine_is_at_gate(&fixture.machine));
+        machine_let_pass(&fixture.machine, 1);
+        FIXTURE_RUN_UNTIL(&fixture, machine_is_at_gate(&fixture.machine));
+        machine_open_gate(&fixture.machine);
+        FIXTURE_RUN_UNTIL(&fixture, strcmp(fixture_state(&fixture, SHARED), "bound") == 0);
+        fixture_settle(&fixture);
+        ASSERT_STREQ(fixture_state(&fixture, DISK), "bound");
+        ASSERT_DRIVER(&fixture, DISK, "vfio-pci");
+        ASSERT_DRIVER(&fixture, SHARED, expected);
+        fixture_done(&fixture);
+}
+
 static bool has_intent(Fixture *fixture)
 {
         return faccessat(fixture->machine.host.root, "run/vfio-bindd/intents/15", F_OK, 0) == 0;
@@ -339,6 +388,10 @@ int main(void)
         test_worker(MANUAL_RELEASED, true, NULL, "", "released");
         test_worker(MANUAL_BOUND, false, NULL, "vfio-pci", "bound");
         test_worker(MANUAL_BOUND, false, "pci-stub", "pci-stub", "bound");
+        test_options_of_a_bind_by_hand("[Defaults]\nTimeout=1s\n", NULL, "vfio-pci");
+        test_options_of_a_bind_by_hand("[Defaults]\nTimeout=1s\n", "auto", "nvme_vfio_pci");
+        test_options_of_a_bind_by_hand("[Defaults]\nTimeout=1s\nCompanions=none\n"
+                                       "[Claim shared]\nMatch=03:00.0\n", NULL, "vfio-pci");
         test_worker_outlives_daemon();
         test_worker_is_late_after_its_daemon();
         test_never_returns();
