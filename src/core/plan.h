@@ -37,6 +37,9 @@ typedef struct MemberPlan {
         unsigned allow_by_hand; /* … and what of allow_in_use it asks for beside the claim's */
         bool fresh; /* appeared just now (hot-plug, VF creation): no driver now means none before */
         bool untouched; /* snapshot_is_untouched(): none before, either */
+        /* what is planned anew because it was cut off: the host's driver that it was taken from, to
+         * be put back on if it fails; NULL: as it is found, and as its record says */
+        const char *found_driver;
         Manual manual; /* what the record is to say when this was carried out */
         bool no_probe; /* ACTION_RELEASE: leave it without a driver */
         Action action;

@@ -345,6 +345,28 @@ static void drop_physical_functions(Plan *plan)
         }
 }
 
+/* As the snapshot names it, which lives as long as the plan does; NULL: it is not there now. */
+static const char *find_driver(const View *view, const char *name)
+{
+        for (char *const *driver = view->snapshot->drivers; driver && *driver; driver++)
+                if (streq(*driver, name))
+                        return *driver;
+        return NULL;
+}
+
+/* No record says so of what had been ours before, and was reclaimed from the host. */
+static void recall_found_drivers(const View *view, GroupPlan *group, const IntentEntry *entries,
+        size_t n)
+{
+        for (size_t i = 0; i < group->n_members; i++) {
+                MemberPlan *member = &group->members[i];
+                const IntentEntry *entry = find_entry(entries, n, member->device);
+
+                if (entry && entry->driver[0] && !driver_is_harmless(entry->driver))
+                        member->found_driver = find_driver(view, entry->driver);
+        }
+}
+
 /* What is left of it would be taken without leave, or not as it was asked for. */
 static bool is_only_undone(const Manager *manager, const GroupPlan *group,
         const IntentEntry *by_hand, const IntentEntry *entries, size_t n)
@@ -399,6 +421,7 @@ static int plan_resume(const Manager *manager, const View *view, const GroupPlan
         if (is_release || only_undo || !manager_acts_by_itself(manager))
                 drop_physical_functions(resumption.plan);
         if (group) {
+                recall_found_drivers(view, group, entries, n);
                 if (only_undo ||
                     (!is_release && is_only_undone(manager, group, by_hand, entries, n)))
                         work_drop_group(group);

@@ -57,11 +57,12 @@ static void format_entry(const MemberPlan *member, const ClaimSettings *settings
         Buffer *buffer)
 {
         const Device *device = member->device;
+        const char *driver = device->driver ?: member->found_driver;
         Action action = is_to_be_finished(member) ? member->action : ACTION_BIND;
 
         buffer_printf(buffer, "%s%s %s %s -> %s", buffer->length > 0 ? "; " : "",
                 action_to_string(action), PCI_ADDRESS_TEXT(&device->address),
-                device->driver ?: "-", member->target ?: "-");
+                driver ?: "-", member->target ?: "-");
         if (device->inode != 0)
                 buffer_printf(buffer, " inode=%" PRIu64, device->inode);
         buffer_printf(buffer, "%s%s%s", is_by_hand(member) ? " by-hand" : "",

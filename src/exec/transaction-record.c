@@ -82,6 +82,29 @@ static bool releasing_was_cut_off(const Member *member)
                 record->target_driver && !streq(member->driver, record->target_driver);
 }
 
+static bool was_ours(const DeviceRecord *record)
+{
+        return device_record_was_bound(record) || record->state == STATE_DETACHED;
+}
+
+/* Another program had given it to the host, and taking it back was cut off: the record is of before
+ * that, and the override that it is under is not the host's. Returns the driver, NULL: not so. */
+static const char *reclaiming_was_cut_off(const Member *member)
+{
+        const MemberPlan *plan = member->plan;
+        const char *driver = plan->found_driver ?: plan->device->driver;
+
+        if ((plan->action != ACTION_BIND && plan->action != ACTION_DETACH) ||
+            !was_ours(member->previous))
+                return NULL;
+        if (member->driver[0]) {
+                driver = member->driver;
+                if (!streq_null(member->read_override, member_wanted_override(member)))
+                        return NULL;
+        }
+        return driver_is_harmless(driver) ? NULL : driver;
+}
+
 static void resume_from(Member *member, const char *driver, const char *override,
         const char *power_control)
 {
@@ -99,6 +122,7 @@ void member_resume(Member *member)
         const char *original = record ? record->original_driver ?: "" : "";
         bool is_foreign = member->driver[0] && !streq(member->driver, original) &&
                 !streq_null(member->driver, member->plan->target);
+        const char *reclaimed = record ? reclaiming_was_cut_off(member) : NULL;
 
         if (!record)
                 return;
@@ -110,6 +134,9 @@ void member_resume(Member *member)
                 resume_from(member, is_foreign ? member->driver : original,
                         record->original_override, record->original_power_control);
                 member->saved_original = true;
+        } else if (reclaimed) {
+                resume_from(member, reclaimed, record->original_override,
+                        record->original_power_control);
         } else if (moving_was_cut_off(member) ||
                    (releasing_was_cut_off(member) &&
                            (!member->driver[0] || streq(member->driver, original)))) {
@@ -232,6 +259,14 @@ static bool holds_it_now(const Member *member)
                 (member->plan->action == ACTION_HOLD && !member->lost);
 }
 
+/* It was ours, another program gave it to the host, and there it is again: the host has it as if it
+ * had never been ours. */
+static bool is_with_host_again(const Member *member)
+{
+        return member->touched && !driver_is_harmless(member->driver) &&
+               (member->plan->action == ACTION_BIND || member->plan->action == ACTION_DETACH);
+}
+
 static DeviceRecord new_record(const Transaction *transaction, const Member *member)
 {
         const DeviceRecord *previous = member->previous;
@@ -259,7 +294,7 @@ static DeviceRecord new_record(const Transaction *transaction, const Member *mem
                 record.target_driver = member->driver[0] ? (char *) member->driver : NULL;
         else if (holds_it_now(member))
                 record.provenance = member->provenance;
-        else if (previous && previous->has_original)
+        else if (previous && previous->has_original && !is_with_host_again(member))
                 record.provenance = previous->provenance;
 
         if (member->state == STATE_BOUND)
@@ -313,7 +348,8 @@ static int save_member(const Transaction *transaction, const Member *member)
 {
         DeviceRecord record = new_record(transaction, member);
         bool released = member->state == STATE_RELEASED;
-        bool undone = member->saved_original && !holds_it_now(member);
+        bool undone = (member->saved_original || is_with_host_again(member)) &&
+                !holds_it_now(member);
         bool keeps_autoprobe = member->previous && member->previous->original_autoprobe;
         int r;
 

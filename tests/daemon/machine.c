@@ -137,15 +137,29 @@ static int write_attribute(Machine *machine, const Operation *operation, const c
         return 0;
 }
 
+static int failure_of_driver(Machine *machine, const char *driver)
+{
+        _cleanup_free_ char *text = NULL;
+        char path[128];
+
+        (void) snprintf(path, sizeof(path), "failures/%s", driver);
+        text = read_text(machine, path);
+        return text ? atoi(text) : 0;
+}
+
 /* As the kernel does it: only where the function exists, has no driver and fits. */
 static int bind(Machine *machine, const Operation *operation)
 {
         const char *address = PCI_ADDRESS_TEXT(&operation->address);
         _cleanup_free_ char *present = machine_driver(machine, address);
         _cleanup_free_ char *override = NULL;
+        int r;
 
         if (*present)
                 return -EBUSY;
+        r = failure_of_driver(machine, operation->text);
+        if (r < 0)
+                return r;
         if (read_attribute(machine, operation, "driver_override", &override) < 0)
                 return -ENODEV;
         if (override && !streq(override, operation->text))
@@ -411,6 +425,15 @@ void machine_fail(Machine *machine, const char *address, OperationType type, int
 
         (void) snprintf(path, sizeof(path), "failures/%s/%s", address,
                 operation_type_to_string(type));
+        (void) snprintf(text, sizeof(text), "%d", error);
+        fake_sysfs_write(machine->tree, path, text);
+}
+
+void machine_fail_driver(Machine *machine, const char *driver, int error)
+{
+        char path[128], text[16];
+
+        (void) snprintf(path, sizeof(path), "failures/%s", driver);
         (void) snprintf(text, sizeof(text), "%d", error);
         fake_sysfs_write(machine->tree, path, text);
 }

@@ -26,6 +26,8 @@ void machine_enable(Machine *machine, bool enabled);
 
 /* This operation on this function fails from now on: with a negative errno, 0: no more. */
 void machine_fail(Machine *machine, const char *address, OperationType type, int error);
+/* … and every bind to this driver. */
+void machine_fail_driver(Machine *machine, const char *driver, int error);
 /* The functions that come into being when a number of VFs is written. */
 void machine_prepare_virtual_functions(Machine *machine, const char *tree);
 /* Binding and unbinding wait until the gate lets them pass, one for each call. */

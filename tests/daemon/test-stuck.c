@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Devices that do not come back, in a worker of ours and in the hands of another program; what was
  * asked for last is done when they do. */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -330,6 +331,41 @@ static void test_no_room_for_records(void)
         fixture_done(&fixture);
 }
 
+/* Another program gave it to the host, and it is reclaimed; the host's driver is gone from it, but
+ * takes longer than we wait for. When our worker has come back, it ends on some driver all the
+ * same: on the one that it was to have, or, if that fails, on the host's. */
+static void test_reclaim_comes_back(int error, const char *driver, const char *state)
+{
+        Answered answered;
+        Fixture fixture;
+
+        start_bound(&fixture, "[Defaults]\nTimeout=1s\nOnDrift=reclaim\n"
+                              "[Claim disk]\nMatch=02:00.0\n");
+        machine_set_driver(&fixture.machine, DISK, "nvme");
+        machine_close_gate_before(&fixture.machine, OPERATION_UNBIND);
+        fixture_event(&fixture, NULL);
+        FIXTURE_RUN_UNTIL(&fixture, machine_is_at_gate(&fixture.machine));
+        machine_set_driver(&fixture.machine, DISK, "");
+        machine_fail_driver(&fixture.machine, "vfio-pci", error);
+        FIXTURE_RUN_UNTIL(&fixture, strcmp(fixture_state(&fixture, DISK), "binding") != 0);
+        machine_open_gate(&fixture.machine);
+        FIXTURE_RUN_UNTIL(&fixture, strcmp(fixture_state(&fixture, DISK), state) == 0 &&
+                                            !has_intent(&fixture));
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, DISK, driver);
+        ASSERT_STREQ(fixture_state(&fixture, DISK), state);
+
+        /* and stays there until somebody asks */
+        machine_fail_driver(&fixture.machine, "vfio-pci", 0);
+        fixture_event(&fixture, NULL);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, DISK, driver);
+        run_request(&fixture, MANUAL_NONE, false, NULL, &answered);
+        ASSERT_DRIVER(&fixture, DISK, "vfio-pci");
+        ASSERT_DEVICE(&fixture, DISK, "bound", "");
+        fixture_done(&fixture);
+}
+
 static void begin_unbinding(Fixture *fixture)
 {
         machine_set_driver(&fixture->machine, DISK, "");
@@ -399,6 +435,8 @@ int main(void)
         test_last_step(true);
         test_unbound_by_others("report", "", "drifted");
         test_unbound_by_others("reclaim", "vfio-pci", "bound");
+        test_reclaim_comes_back(0, "vfio-pci", "bound");
+        test_reclaim_comes_back(-EIO, "nvme", "failed");
         test_passing();
         test_no_room_for_records();
         return EXIT_SUCCESS;

@@ -129,6 +129,17 @@ static void refuse_sound(FakeKernel *kernel)
         sound->refusal = -EINVAL;
 }
 
+static void refuse_reclaim(FakeKernel *kernel)
+{
+        FakeFunction *gpu = fake_kernel_function(kernel, "0000:01:00.0");
+
+        set_overrides(kernel);
+        strcpy(gpu->record.target_driver, "vfio-pci");
+        strcpy(gpu->record.original_power_control, "on");
+        strcpy(gpu->refused_by, "vfio-pci");
+        gpu->refusal = -EINVAL;
+}
+
 static void refuse_virtual_function(FakeKernel *kernel)
 {
         FakeFunction *vf = fake_kernel_function(kernel, "0000:06:10.0");
@@ -157,6 +168,17 @@ static void refuse_release(FakeKernel *kernel)
 const Scenario scenarios[] = {
         {
                 "undo-bind", GPU_TAKEN, GPU_PLAN, STAGE_RUNTIME, refuse_sound, true,
+        },
+        {
+                "undo-reclaim",
+                GPU
+                "0000:01:00.0 id=10de:2482 class=030000 group=14 driver=nouveau "
+                "host-driver=nouveau\n"
+                "0000:01:00.1 id=10de:228b class=040300 group=14 driver=vfio-pci "
+                "host-driver=snd_hda_intel\n"
+                "record 0000:01:00.0 state=bound provenance=taken from=nouveau claim=gpu\n"
+                "record 0000:01:00.1 state=bound provenance=taken from=snd_hda_intel claim=gpu\n",
+                "0000:01:00.0 bind vfio-pci\n", STAGE_RUNTIME, refuse_reclaim, true,
         },
         {
                 "undo-bind-virtual-function", VFS " driver=igbvf\n",
