@@ -46,6 +46,12 @@ typedef struct MemberPlan {
         const char *target; /* driver after the action; NULL: none or the host's choice */
 } MemberPlan;
 
+/* Of a group whose transaction was cut off. */
+typedef struct ResumeCount {
+        unsigned n_tries;    /* to finish or undo it */
+        unsigned n_timeouts; /* workers at it that were given up, and ended */
+} ResumeCount;
+
 typedef struct GroupPlan {
         int64_t number; /* IOMMU group; -1: a function without one, alone */
         MemberPlan *members; /* sorted by address, every function of the group, bridges too */
@@ -56,6 +62,7 @@ typedef struct GroupPlan {
         bool has_work;
         const ClaimSettings *settings; /* of its claims, which agree; NULL: not claimed */
         bool wants_node; /* claimed and all on VFIO, or going to be */
+        ResumeCount resumed; /* this plan included; for its intent */
 } GroupPlan;
 
 typedef struct PhysicalFunctionPlan {

@@ -99,8 +99,8 @@ typedef struct Moments {
 /* A group whose transaction was cut off. */
 typedef struct Intent {
         int64_t group;
-        unsigned n_tries;    /* to finish or undo it */
-        unsigned n_timeouts; /* workers at it that were given up, and ended */
+        ResumeCount count;   /* as it is in the file, or should be: */
+        bool is_uncounted;   /* it could not be written */
         uint64_t look_usec;  /* CLOCK_MONOTONIC: when to see whether its worker still lives */
         uint64_t pause_usec; /* before that look; 0: the worker was not seen yet */
 } Intent;

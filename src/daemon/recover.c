@@ -18,6 +18,9 @@
  *   bind      is planned anew, with leave to unbind host drivers if it was decided with that, and
  *             finished if it is still wanted and allowed; otherwise what was taken is given back.
  *
+ * How often that was tried stands in the file before it is tried: a daemon that it brings down, and
+ * that is started again, does not try it for ever.
+ *
  * One that took too long is taken up once, when its worker has ended; the next one only gives back
  * what was taken, and there is no third. Then it is over: an intent that stayed would be carried
  * out when the daemon is started the next time, long after whoever asked for it was told no.
@@ -69,14 +72,6 @@ static int list_intents(Manager *manager)
 int recover_prepare(Manager *manager)
 {
         return manager->may_act ? list_intents(manager) : 0;
-}
-
-static bool is_locked(const Manager *manager, int64_t group)
-{
-        _cleanup_close_ int lock = -1;
-
-        lock = store_lock_group(manager->host, group, false);
-        return lock == -EWOULDBLOCK;
 }
 
 static void look_again(Intent *intent)
@@ -435,20 +430,6 @@ static int plan_resume(const Manager *manager, const View *view, const GroupPlan
         return 0;
 }
 
-/* One that cannot be read says nothing: the group is brought to where it is wanted, or back. */
-static int read_intent(const Manager *manager, int64_t group, IntentEntry **ret, size_t *ret_n)
-{
-        _cleanup_free_ char *text = NULL;
-        int r;
-
-        r = store_read_intent(manager->host, group, &text);
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0)
-                return 0;
-        return intent_parse(text, ret, ret_n);
-}
-
 /* Of a function that is gone, whatever stands in its place by now: nothing was asked of that. */
 static void drop_gone(const View *view, IntentEntry *entries, size_t *n)
 {
@@ -500,19 +481,52 @@ static void give_up(Manager *manager, const Intent *intent)
         end_intent(manager, intent->group);
 }
 
-static int resume_group(Manager *manager, View *view, Intent *intent)
+static unsigned more_of(unsigned a, unsigned b)
 {
-        _cleanup_(resumption_done) Resumption resumption = {};
-        _cleanup_free_ IntentEntry *entries = NULL;
-        const GroupPlan *shown = plan_find_group(view->plan, intent->group);
-        GroupKey key = { .number = intent->group };
-        LogFields fields = LOG_FIELDS_NONE;
-        size_t n = 0;
+        return a > b ? a : b;
+}
+
+/* What the file says, where it could be written the last time: another intent may have taken its
+ * place. */
+static ResumeCount count_try(const Intent *intent, const GroupPlan *shown, const char *text)
+{
+        ResumeCount count = intent_parse_count(text);
+
+        if (intent->is_uncounted) {
+                count.n_tries = more_of(count.n_tries, intent->count.n_tries);
+                count.n_timeouts = more_of(count.n_timeouts, intent->count.n_timeouts);
+        }
+        count.n_tries++;
+        count.n_timeouts += has_timed_out(shown);
+        return count;
+}
+
+static int write_count(const Manager *manager, Intent *intent, const char *text)
+{
+        _cleanup_free_ char *counted = NULL;
         int r;
 
-        if (work_find_group(manager, &key))
-                return 0;
-        if (is_locked(manager, intent->group)) {
+        r = intent_set_count(text, intent->count, &counted);
+        if (r < 0)
+                return r;
+        r = store_begin_intent(manager->host, intent->group, counted);
+        intent->is_uncounted = r < 0;
+        if (r < 0)
+                log_warning("Cannot note that work on group %lld is taken up, ignoring: %s",
+                        (long long) intent->group, strerror(-r));
+        return 0;
+}
+
+/* Under the group's lock, so that nobody finishes it meanwhile. One that cannot be read says
+ * nothing: the group is brought to where it is wanted, or back. Returns 1, 0: there is nothing to
+ * be done, or a negative errno. */
+static int take_up(Manager *manager, const GroupPlan *shown, Intent *intent, char **ret)
+{
+        _cleanup_close_ int lock = store_lock_group(manager->host, intent->group, false);
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        if (lock == -EWOULDBLOCK) {
                 look_again(intent);
                 return 0;
         }
@@ -524,39 +538,90 @@ static int resume_group(Manager *manager, View *view, Intent *intent)
         /* its worker may have come back since it was looked at: judge.c says so */
         if (shown->state == STATE_STUCK)
                 return 0;
-        if (has_timed_out(shown))
-                intent->n_timeouts++;
-        if (intent->n_tries >= TRIES_MAX || intent->n_timeouts > TIMEOUTS_MAX) {
+        r = store_read_intent(manager->host, intent->group, &text);
+        if (r < 0 && r != -ENOMEM)
+                r = replace_string(&text, "");
+        if (r < 0)
+                return r;
+        intent->count = count_try(intent, shown, text);
+        if (intent->count.n_tries > TRIES_MAX || intent->count.n_timeouts > TIMEOUTS_MAX) {
                 give_up(manager, intent);
                 return 0;
         }
-        r = read_intent(manager, intent->group, &entries, &n);
-        if (r >= 0 && n > 0) {
-                drop_gone(view, entries, &n);
-                if (n == 0) {
-                        end_intent(manager, intent->group);
-                        return 0;
-                }
-        }
-        if (r >= 0)
-                r = plan_resume(manager, view, shown, entries, n,
-                        intent->n_timeouts == TIMEOUTS_MAX, &resumption);
+        r = write_count(manager, intent, text);
         if (r < 0)
                 return r;
-        if (!work_filter(manager, resumption.plan, true)) {
-                if (intent->n_timeouts == TIMEOUTS_MAX)
-                        give_up(manager, intent);
-                else
-                        end_intent(manager, intent->group);
+        *ret = TAKE_POINTER(text);
+        return 1;
+}
+
+/* Entries that are left to be heeded; none: the intent says nothing. Returns 1, 0: all it speaks of
+ * is gone, or a negative errno. */
+static int read_entries(const View *view, const char *text, IntentEntry **ret, size_t *ret_n)
+{
+        _cleanup_free_ IntentEntry *entries = NULL;
+        size_t n, n_left;
+        int r;
+
+        r = intent_parse(text, &entries, &n);
+        if (r < 0)
+                return r;
+        n_left = n;
+        drop_gone(view, entries, &n_left);
+        if (n > 0 && n_left == 0)
                 return 0;
-        }
-        intent->n_tries++;
+        *ret = TAKE_POINTER(entries);
+        *ret_n = n_left;
+        return 1;
+}
+
+static int start_resumption(Manager *manager, View *view, Intent *intent, Resumption *resumption)
+{
+        GroupPlan *group = find_group(resumption->plan, intent->group);
+        LogFields fields = LOG_FIELDS_NONE;
+
+        if (group)
+                group->resumed = intent->count;
         fields.group = intent->group;
         log_full(LOG_NOTICE, &fields,
                 "Work on group %lld was cut off, finishing or undoing it.",
                 (long long) intent->group);
-        return work_start(manager, view, TAKE_POINTER(resumption.plan),
-                TAKE_POINTER(resumption.settings), 0);
+        return work_start(manager, view, TAKE_POINTER(resumption->plan),
+                TAKE_POINTER(resumption->settings), 0);
+}
+
+static int resume_group(Manager *manager, View *view, Intent *intent)
+{
+        _cleanup_(resumption_done) Resumption resumption = {};
+        _cleanup_free_ IntentEntry *entries = NULL;
+        _cleanup_free_ char *text = NULL;
+        const GroupPlan *shown = plan_find_group(view->plan, intent->group);
+        GroupKey key = { .number = intent->group };
+        bool only_undo;
+        size_t n = 0;
+        int r;
+
+        if (work_find_group(manager, &key))
+                return 0;
+        r = take_up(manager, shown, intent, &text);
+        if (r <= 0)
+                return r;
+        r = read_entries(view, text, &entries, &n);
+        if (r == 0)
+                end_intent(manager, intent->group);
+        if (r <= 0)
+                return r;
+        only_undo = intent->count.n_timeouts == TIMEOUTS_MAX;
+        r = plan_resume(manager, view, shown, entries, n, only_undo, &resumption);
+        if (r < 0)
+                return r;
+        if (work_filter(manager, resumption.plan, true))
+                return start_resumption(manager, view, intent, &resumption);
+        if (only_undo)
+                give_up(manager, intent);
+        else
+                end_intent(manager, intent->group);
+        return 0;
 }
 
 int recover_resume(Manager *manager, View *view)

@@ -35,6 +35,13 @@ static bool is_to_be_finished(const MemberPlan *member)
                member->action != ACTION_PROBE_HOST;
 }
 
+static void format_count(ResumeCount count, Buffer *buffer)
+{
+        if (count.n_tries > 0 || count.n_timeouts > 0)
+                buffer_printf(buffer, "\ntries=%u timeouts=%u\n", count.n_tries,
+                        count.n_timeouts);
+}
+
 static void format_options(const MemberPlan *member, const ClaimSettings *settings, Buffer *buffer)
 {
         const char *separator = " allow-in-use=";
@@ -89,6 +96,7 @@ int intent_format(const GroupPlan *group, Stage stage, char **ret)
                 *ret = NULL;
                 return 0;
         }
+        format_count(group->resumed, &buffer);
         return buffer_finish(&buffer, ret);
 }
 
@@ -198,4 +206,38 @@ int intent_parse(const char *text, IntentEntry **ret, size_t *ret_n)
         *ret = TAKE_POINTER(entries);
         *ret_n = n;
         return 0;
+}
+
+static unsigned parse_number(const char *line, const char *name)
+{
+        const char *word = strstr(line, name);
+        char digits[8];
+        uint64_t number;
+
+        if (!word)
+                return 0;
+        word += strlen(name);
+        (void) snprintf(digits, sizeof(digits), "%.*s", (int) strcspn(word, " \n"), word);
+        return parse_unsigned(digits, UINT16_MAX, &number) < 0 ? 0 : (unsigned) number;
+}
+
+ResumeCount intent_parse_count(const char *text)
+{
+        const char *line = strchr(text, '\n');
+
+        if (!line)
+                return (ResumeCount){};
+        return (ResumeCount){
+                .n_tries = parse_number(line, "\ntries="),
+                .n_timeouts = parse_number(line, " timeouts="),
+        };
+}
+
+int intent_set_count(const char *text, ResumeCount count, char **ret)
+{
+        _cleanup_buffer_ Buffer buffer = {};
+
+        buffer_append_length(&buffer, text, strcspn(text, "\n"));
+        format_count(count, &buffer);
+        return buffer_finish(&buffer, ret);
 }

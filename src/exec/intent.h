@@ -10,7 +10,10 @@
  *     bind 0000:02:00.0 nvme -> vfio-pci inode=24711 may-unbind
  *     bind 0000:03:00.0 nvme -> vfio-pci inode=24712 by-hand may-unbind asked companions=all
  *
- * Words that are not known, of a later version, say nothing: each of ours only asks for more. */
+ * Words that are not known, of a later version, say nothing: each of ours only asks for more. A
+ * second line, which earlier versions do not read, counts how often it was taken up again:
+ *
+ *     tries=2 timeouts=1 */
 
 typedef struct IntentEntry {
         Action action;
@@ -35,3 +38,9 @@ int intent_format(const GroupPlan *group, Stage stage, char **ret) _must_check_;
 /* Entries that make no sense are left out: the file may be damaged. The array belongs to the
  * caller. Returns 0, -ENOMEM. */
 int intent_parse(const char *text, IntentEntry **ret, size_t *ret_n) _must_check_;
+
+/* How often it was taken up: 0 where the text does not say so, or nothing that makes sense. */
+ResumeCount intent_parse_count(const char *text);
+
+/* The text with this count in place of its own. Returns 0, -ENOMEM. */
+int intent_set_count(const char *text, ResumeCount count, char **ret) _must_check_;

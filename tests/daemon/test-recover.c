@@ -2,6 +2,7 @@
 #include "daemon/fixture.h"
 #include "host/store.h"
 #include "util/io.h"
+#include "util/strings.h"
 
 /* Groups whose transaction a kill cut off. */
 
@@ -450,6 +451,51 @@ static void test_another_instance(void)
         fixture_done(&fixture);
 }
 
+/* As the daemon before this one left it that went down over it. */
+static void test_tried_before(const char *count, const char *driver)
+{
+        _cleanup_free_ char *intent = NULL;
+        Fixture fixture;
+
+        ASSERT_OK(format_string(&intent, "%s\n%s\n", INTENT, count));
+        leave_half_done_with(&fixture, CONFIG, intent);
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, TWO, driver);
+        ASSERT_EQ(count_intents(&fixture), 0);
+        fixture_done(&fixture);
+}
+
+static void assert_intent(Fixture *fixture, const char *words)
+{
+        _cleanup_free_ char *text = NULL;
+
+        ASSERT_OK(store_read_intent(&fixture->machine.host, 14, &text));
+        ASSERT_CONTAINS(text, words);
+}
+
+/* The count stands there when the worker is started, and when it has written its own intent. */
+static void test_tries_are_counted(void)
+{
+        Fixture fixture;
+
+        leave_half_done_with(&fixture, CONFIG, INTENT "\ntries=1 timeouts=0\n");
+        machine_close_gate_before(&fixture.machine, OPERATION_LOCK_GROUP);
+        fixture_start(&fixture);
+        FIXTURE_RUN_UNTIL(&fixture, machine_is_at_gate(&fixture.machine));
+        assert_intent(&fixture, INTENT "\ntries=2 timeouts=0\n");
+        machine_close_gate(&fixture.machine);
+        machine_let_pass(&fixture.machine, 1);
+        FIXTURE_RUN_UNTIL(&fixture, machine_is_at_gate(&fixture.machine));
+        assert_intent(&fixture, "\ntries=2 timeouts=0\n");
+        machine_open_gate(&fixture.machine);
+        machine_let_pass(&fixture.machine, 1);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, TWO, "vfio-pci");
+        ASSERT_EQ(count_intents(&fixture), 0);
+        fixture_done(&fixture);
+}
+
 #define GPU "0000:03:00.0"
 #define GPU_TREE                                                                                   \
         "driver nouveau\ndriver vgem\n"                                                            \
@@ -469,8 +515,8 @@ static void leave_gpu(Fixture *fixture, const char *options, const char *driver)
         ASSERT_OK(store_begin_intent(&fixture->machine.host, 16, intent));
 }
 
-/* Somebody allowed a use of the host's for this one bind of this one function, on the driver that it
- * was on: that is what is heeded again, and nothing else. */
+/* Somebody allowed a use of the host's for this one bind of this one function, on the driver that
+ * it was on: that is what is heeded again, and nothing else. */
 static void test_use_that_was_allowed(const char *options, const char *driver, const char *after)
 {
         Fixture fixture;
@@ -576,6 +622,10 @@ int main(void)
         test_hold_beside_what_drifted("hold 0000:01:00.2 - -> - inode=4711");
         test_leave_is_for_what_it_was_given_for();
         test_another_instance();
+        test_tried_before("tries=2 timeouts=0", "vfio-pci");
+        test_tried_before("tries=2 timeouts=2", "nvme");
+        test_tried_before("tries=3 timeouts=0", "nvme");
+        test_tries_are_counted();
         test_use_that_was_allowed(" allow-in-use=display", "nouveau", "vfio-pci");
         test_use_that_was_allowed(" companions=all allow-in-use=process,display new-word=7",
                 "nouveau", "vfio-pci");

@@ -194,8 +194,8 @@ static void test_worker(Manual manual, bool no_probe, const char *bind_driver, c
 
 #define SHARED "0000:03:00.0"
 #define SHARED_TREE                                                                                \
-        TREE "0000:00:1e.0 id=8086:7ab8 class=060400 bridge driver=pcieport group=6\n" SHARED       \
-             " parent=0000:00:1e.0 id=1b36:0011 class=010802 driver=nvme group=15\n"
+        TREE "0000:00:1e.0 id=8086:7ab8 class=060400 bridge driver=pcieport group=6\n"             \
+        SHARED " parent=0000:00:1e.0 id=1b36:0011 class=010802 driver=nvme group=15\n"
 
 static void on_done_of_all(void *userdata, int error, const ApplyResult *result)
 {
@@ -207,7 +207,8 @@ static void on_done_of_all(void *userdata, int error, const ApplyResult *result)
 }
 
 /* A bind by hand that the configuration alone would refuse, of the second one of its group, whose
- * worker is killed when the first one has lost its driver: what is taken up is what was asked for. */
+ * worker is killed when the first one has lost its driver: what is taken up is what was asked
+ * for. */
 static void test_options_of_a_bind_by_hand(const char *config, const char *driver,
         const char *expected)
 {

@@ -85,8 +85,8 @@ static void test_in_place_already(void)
         pair_init(&pair);
         pair.members[0].is_asked_for = true;
         pair.members[1].is_asked_for = false;
-        assert_text(&pair, "bind " ONE " vfio-pci -> vfio-pci inode=7 by-hand asked companions=all; "
-                           "bind " TWO " nvme -> vfio-pci inode=8 by-hand may-unbind");
+        assert_text(&pair, "bind " ONE " vfio-pci -> vfio-pci inode=7 by-hand asked "
+                           "companions=all; bind " TWO " nvme -> vfio-pci inode=8 by-hand may-unbind");
         pair.members[1].action = ACTION_ADOPT;
         assert_text(&pair, NULL);
 }
@@ -116,6 +116,39 @@ static void test_words_of_others(void)
         ASSERT_EQ(entry.allow_in_use, 0);
 }
 
+static void assert_count(const char *text, unsigned n_tries, unsigned n_timeouts)
+{
+        ResumeCount count = intent_parse_count(text);
+
+        ASSERT_EQ(count.n_tries, n_tries);
+        ASSERT_EQ(count.n_timeouts, n_timeouts);
+}
+
+/* A first line that is damaged, or has none, is counted like any other. */
+static void test_count(void)
+{
+        static const char *const texts[] = { "", "nonsense", "bind " ONE " - -> -\n",
+                "bind " ONE " - -> -\ntries=2 timeouts=1\n" };
+        Pair pair;
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                _cleanup_free_ char *text = NULL;
+
+                ASSERT_OK(intent_set_count(texts[i], (ResumeCount){ 3, 2 }, &text));
+                assert_count(text, 3, 2);
+                ASSERT_EQ(strcspn(text, "\n"), strcspn(texts[i], "\n"));
+        }
+        assert_count("bind " ONE " - -> - tries=7 timeouts=7", 0, 0);
+        assert_count("\ntries= timeouts=-1", 0, 0);
+        assert_count("\ntries=99999999999999999999 timeouts=1x", 0, 0);
+        assert_count("\ntries=2", 2, 0);
+
+        pair_init(&pair);
+        pair.group.resumed = (ResumeCount){ .n_tries = 1 };
+        assert_text(&pair, "bind " TWO " nvme -> vfio-pci inode=8 by-hand may-unbind asked "
+                           "companions=all\ntries=1 timeouts=0\n");
+}
+
 /* What can stand in a damaged file. */
 static void test_damaged(void)
 {
@@ -125,7 +158,8 @@ static void test_damaged(void)
                 "bind " ONE " - -> "
                 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
                 "bind " ONE " "
-                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa -> -" };
+                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                " -> -" };
         IntentEntry *entries = NULL;
         IntentEntry entry;
         size_t n = 0;
@@ -148,6 +182,7 @@ int main(void)
         test_in_place_already();
         test_earlier_version();
         test_words_of_others();
+        test_count();
         test_damaged();
         return EXIT_SUCCESS;
 }
