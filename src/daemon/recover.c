@@ -539,6 +539,8 @@ static int take_up(Manager *manager, const GroupPlan *shown, Intent *intent, cha
         if (shown->state == STATE_STUCK)
                 return 0;
         r = store_read_intent(manager->host, intent->group, &text);
+        if (r == -ENOENT) /* it came to its end since it was listed */
+                return 0;
         if (r < 0 && r != -ENOMEM)
                 r = replace_string(&text, "");
         if (r < 0)

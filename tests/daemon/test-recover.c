@@ -496,6 +496,21 @@ static void test_tries_are_counted(void)
         fixture_done(&fixture);
 }
 
+/* Whoever was at it came to its end after it was seen: what the machine was like then counts no
+ * more. */
+static void test_ended_since_it_was_listed(void)
+{
+        Fixture fixture;
+
+        leave_half_done(&fixture, "");
+        ASSERT_OK(store_end_intent(&fixture.machine.host, 14));
+        fake_sysfs_link(fixture.machine.tree, "run/vfio-bindd/intents/14", "nothing");
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_EQ(machine_count_writes(&fixture.machine), 0);
+        fixture_done(&fixture);
+}
+
 #define GPU "0000:03:00.0"
 #define GPU_TREE                                                                                   \
         "driver nouveau\ndriver vgem\n"                                                            \
@@ -626,6 +641,7 @@ int main(void)
         test_tried_before("tries=2 timeouts=2", "nvme");
         test_tried_before("tries=3 timeouts=0", "nvme");
         test_tries_are_counted();
+        test_ended_since_it_was_listed();
         test_use_that_was_allowed(" allow-in-use=display", "nouveau", "vfio-pci");
         test_use_that_was_allowed(" companions=all allow-in-use=process,display new-word=7",
                 "nouveau", "vfio-pci");
