@@ -581,6 +581,23 @@ static void drop_work(GroupPlan *group)
         group->has_work = false;
 }
 
+/* A virtual function of the host is as slow as its physical function. */
+static uint64_t unclaimed_timeout(const Planning *planning, const GroupPlan *group)
+{
+        uint64_t timeout = planning->config->defaults.timeout_usec;
+
+        for (size_t i = 0; i < group->n_members; i++) {
+                const Device *device = group->members[i].device;
+                const Device *pf = !device->is_virtual_function ? NULL
+                        : snapshot_find(planning->snapshot, &device->physical_function);
+                const PhysicalFunction *section = pf ? planner_find_section(planning, pf) : NULL;
+
+                if (section && section->timeout_usec > timeout)
+                        timeout = section->timeout_usec;
+        }
+        return timeout;
+}
+
 int planner_decide_group(const Planning *planning, GroupPlan *group)
 {
         const ClaimSettings *settings = classify(planning, group);
@@ -599,5 +616,7 @@ int planner_decide_group(const Planning *planning, GroupPlan *group)
 
         if (!in_scope(planning, group))
                 drop_work(group);
+        if (!group->settings && group->has_work)
+                group->timeout_usec = unclaimed_timeout(planning, group);
         return 0;
 }

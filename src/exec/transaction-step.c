@@ -235,7 +235,9 @@ bool transaction_stop_unbind(Transaction *transaction, const Member *member, int
 
 uint64_t group_timeout(const GroupPlan *group)
 {
-        return group->settings ? group->settings->timeout_usec : TRANSACTION_DEFAULT_TIMEOUT_USEC;
+        if (group->settings)
+                return group->settings->timeout_usec;
+        return group->timeout_usec > 0 ? group->timeout_usec : TRANSACTION_DEFAULT_TIMEOUT_USEC;
 }
 
 uint64_t guard_udev_usec(const TransactionOptions *options, uint64_t timeout_usec)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/fixture.h"
+#include "exec/transaction.h"
 #include "host/watching.h"
+#include "util/io.h"
 
 #define PF  "0000:06:00.0"
 #define VF0 "0000:06:10.0"
@@ -15,6 +17,8 @@
 #define VFS                                                                                        \
         VF0 " parent=0000:00:1c.0 id=8086:10ca class=020000 group=21 pf=" PF " vf=0\n" VF1         \
             " parent=0000:00:1c.0 id=8086:10ca class=020000 group=22 pf=" PF " vf=1\n"
+#define VF1_ALONE                                                                                  \
+        VF1 " parent=0000:00:1c.0 id=8086:10ca class=020000 group=22 pf=" PF " vf=1\n"
 #define CONFIG "[PhysicalFunction nic]\nMatch=06:00.0\nNumVFs=2\n[Claim vfs]\nMatch=pf=nic\n"
 
 static char *read_pf(Fixture *fixture, const char *name)
@@ -101,6 +105,30 @@ static void test_an_excluded_vf_goes_to_the_host(void)
         fixture_event(&fixture, VF1);
         fixture_settle(&fixture);
         ASSERT_EQ(machine_count_writes(&fixture.machine), writes);
+        fixture_done(&fixture);
+}
+
+/* A virtual function of the host has the time of its physical function, or that of [Defaults]. */
+static void test_time_of_the_host(const char *config, uint64_t usec)
+{
+        const GroupPlan *group;
+        Fixture fixture;
+
+        fixture_init(&fixture, TREE, config);
+        fake_sysfs_write(fixture.machine.tree, "hosts/" VF1, "igb");
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        machine_close_gate_before(&fixture.machine, OPERATION_BIND);
+        fake_sysfs_add(fixture.machine.tree, VF1_ALONE);
+        fixture_event(&fixture, VF1);
+        FIXTURE_RUN_UNTIL(&fixture, machine_is_at_gate(&fixture.machine));
+        group = work_find_group(fixture.manager, &(GroupKey){ .number = 22 });
+        ASSERT_TRUE(group);
+        ASSERT_EQ(group_timeout(group), usec);
+        machine_open_gate(&fixture.machine);
+        machine_let_pass(&fixture.machine, 1);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, VF1, "igb");
         fixture_done(&fixture);
 }
 
@@ -259,6 +287,10 @@ int main(void)
         test_vfs_are_made_and_bound();
         test_new_vfs_are_bound_at_once();
         test_an_excluded_vf_goes_to_the_host();
+        test_time_of_the_host("[Defaults]\nTimeout=45s\n[Claim vfs]\nMatch=pf=06:00.0 vf=0\n",
+                45 * USEC_PER_SEC);
+        test_time_of_the_host("[PhysicalFunction nic]\nMatch=06:00.0\nTimeout=2min\n"
+                              "[Claim vfs]\nMatch=pf=06:00.0 vf=0\n", 120 * USEC_PER_SEC);
         test_no_look_while_vfs_are_made();
         test_vfs_of_others_stop_nothing();
         test_what_was_left_to_us_is_finished();
