@@ -182,6 +182,16 @@ static bool wants_host_driver(const Planning *planning, const MemberPlan *member
         return !section || !section->leave_host_vfs;
 }
 
+/* It never was ours. Where there is an original, and no outcome or that of a worker which did not
+ * come back, nobody can tell from the record alone: then it must not have been bound. */
+static bool was_never_ours(const DeviceRecord *record)
+{
+        if (record->provenance != PROVENANCE_UNKNOWN)
+                return record->provenance == PROVENANCE_NONE;
+        return record->bound_usec == 0 &&
+               (record->state == STATE_UNCLAIMED || record->state == STATE_FAILED);
+}
+
 /* Its driver was bound under an override of that name, which has to go; that was cut off, or left
  * to the kernel. */
 static bool is_half_given(const Device *device)
@@ -189,7 +199,7 @@ static bool is_half_given(const Device *device)
         const DeviceRecord *record = device->record;
 
         return device->is_virtual_function && record && record->has_original &&
-               !record->original_driver && record->provenance == PROVENANCE_NONE &&
+               !record->original_driver && was_never_ours(record) &&
                record->manual == MANUAL_NONE && !driver_is_vfio(device->driver);
 }
 

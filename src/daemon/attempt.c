@@ -33,16 +33,25 @@ static uint64_t mix_text(uint64_t hash, const char *text)
         return hash_update(hash, text ?: "", strlen(text ?: "") + 1);
 }
 
+/* Only its override is to be put back, perhaps: that is not what was tried before. */
+static bool is_half_done(const MemberPlan *member)
+{
+        return member->action == ACTION_PROBE_HOST && member->device->record &&
+               member->device->record->has_original;
+}
+
 static uint64_t group_signature(const GroupPlan *group)
 {
         uint64_t hash = HASH_START;
 
         for (size_t i = 0; i < group->n_members; i++) {
                 const MemberPlan *member = &group->members[i];
+                bool half_done = is_half_done(member);
 
                 hash = mix_text(hash, PCI_ADDRESS_TEXT(&member->device->address));
                 hash = hash_update(hash, &member->device->inode, sizeof(member->device->inode));
                 hash = hash_update(hash, &member->action, sizeof(member->action));
+                hash = hash_update(hash, &half_done, sizeof(half_done));
                 hash = mix_text(hash, member->device->driver);
                 hash = mix_text(hash, member->target);
                 hash = mix_text(hash, member->claim ? member->claim->name : NULL);

@@ -202,16 +202,32 @@ static void put_back_override(const Transaction *transaction, Member *member)
                         strerror(-r));
 }
 
+/* A worker of ours waited for the host's driver for as long as it may; what the kernel said in the
+ * end, nobody heard. */
+static bool was_given_up(const Member *member)
+{
+        const DeviceRecord *record = member->previous;
+
+        return record && record->has_original && record->state == STATE_FAILED &&
+               record->reason == REASON_WORKER_TIMEOUT;
+}
+
 /* Each for itself: virtual functions of the host have no part in any claim. */
 static void probe_host(const Transaction *transaction, Member *member)
 {
         int refusal, r;
 
         member->state = STATE_UNCLAIMED;
-        if (member->driver[0] || !member->host_drivers)
+        if (member->driver[0] || !member->host_drivers || was_given_up(member))
                 put_back_override(transaction, member);
         if (member->driver[0] || member->state != STATE_UNCLAIMED)
                 return;
+        if (was_given_up(member)) {
+                member_set(member, STATE_FAILED, REASON_WORKER_TIMEOUT, 0,
+                        "The host's driver took its time with this virtual function, and did not "
+                        "take it. See \"journalctl -k\", then run \"vfio-bindctl apply\"");
+                return;
+        }
         if (!member->host_drivers) {
                 member->reason = REASON_DRIVER_MISSING;
                 (void) strcpy(member->text,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/fixture.h"
 #include "exec/transaction.h"
+#include "host/store.h"
 #include "host/watching.h"
 #include "util/io.h"
 
@@ -129,6 +130,99 @@ static void test_time_of_the_host(const char *config, uint64_t usec)
         machine_let_pass(&fixture.machine, 1);
         fixture_settle(&fixture);
         ASSERT_DRIVER(&fixture, VF1, "igb");
+        fixture_done(&fixture);
+}
+
+static void assert_override(Fixture *fixture, const char *address, const char *expected)
+{
+        _cleanup_free_ char *directory = fake_sysfs_directory(fixture->machine.tree, address);
+        _cleanup_free_ char *override = NULL;
+        char path[256];
+
+        (void) snprintf(path, sizeof(path), "%s/driver_override", directory);
+        override = fake_sysfs_read(fixture->machine.tree, path);
+        ASSERT_STREQ(override, expected);
+}
+
+static void on_done(void *userdata, int error, const ApplyResult *result)
+{
+        bool *is_done = userdata;
+
+        ASSERT_OK(error);
+        *is_done = true;
+}
+
+static void apply(Fixture *fixture, const char *address)
+{
+        ApplyRequest request = APPLY_REQUEST_ALL;
+        bool is_done = false;
+        PciAddress parsed;
+
+        ASSERT_OK(pci_address_parse(address, &parsed));
+        request.function = &parsed;
+        ASSERT_TRUE(manager_apply(fixture->manager, &request, on_done, &is_done) > 0);
+        FIXTURE_RUN_UNTIL(fixture, is_done);
+        fixture_settle(fixture);
+}
+
+/* The host's driver takes longer for a virtual function than we wait for it, and takes it in the
+ * end or does not: it is under no override then, and nothing of it is ours. */
+static void test_host_driver_is_slow(const char *driver, const char *state, const char *reason)
+{
+        Fixture fixture;
+
+        fixture_init(&fixture, TREE, "[Defaults]\nTimeout=1s\n"
+                                     "[Claim vfs]\nMatch=pf=06:00.0 vf=0\n");
+        fake_sysfs_write(fixture.machine.tree, "hosts/" VF1, "igb");
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        machine_close_gate_before(&fixture.machine, OPERATION_BIND);
+        fake_sysfs_add(fixture.machine.tree, VF1_ALONE);
+        fixture_event(&fixture, VF1);
+        FIXTURE_RUN_UNTIL(&fixture, machine_is_at_gate(&fixture.machine));
+        FIXTURE_RUN_UNTIL(&fixture, !fixture.manager->works || !fixture.manager->works->n_open);
+        machine_set_driver(&fixture.machine, VF1, driver);
+        assert_override(&fixture, VF1, "igb");
+        FIXTURE_RUN_UNTIL(&fixture, strcmp(fixture_state(&fixture, VF1), state) == 0);
+        fixture_settle(&fixture);
+        fixture_event(&fixture, NULL);
+        fixture_settle(&fixture);
+        ASSERT_TRUE(!machine_is_at_gate(&fixture.machine));
+        ASSERT_DRIVER(&fixture, VF1, driver);
+        ASSERT_DEVICE(&fixture, VF1, state, reason);
+        assert_override(&fixture, VF1, "(null)");
+        ASSERT_TRUE(!fixture_member(&fixture, VF1)->device->record->has_original);
+
+        machine_open_gate(&fixture.machine);
+        apply(&fixture, VF1);
+        ASSERT_DRIVER(&fixture, VF1, "igb");
+        ASSERT_DEVICE(&fixture, VF1, "unclaimed", "");
+        assert_override(&fixture, VF1, "(null)");
+        fixture_done(&fixture);
+}
+
+/* The worker was killed before it wrote anything but how the function was before. */
+static void test_host_driver_was_cut_off(void)
+{
+        DeviceRecord record = { .original_power_control = (char *) "on" };
+        _cleanup_free_ char *path = NULL, *directory = NULL;
+        PciAddress address;
+        Fixture fixture;
+
+        fixture_init(&fixture, TREE VF1_ALONE, "[Claim vfs]\nMatch=pf=06:00.0 vf=0\n");
+        directory = fake_sysfs_directory(fixture.machine.tree, VF1);
+        ASSERT_TRUE(asprintf(&path, "%s/driver_override", directory) > 0);
+        fake_sysfs_write(fixture.machine.tree, path, "igb");
+        machine_set_driver(&fixture.machine, VF1, "igb");
+        ASSERT_OK(pci_address_parse(VF1, &address));
+        ASSERT_OK(store_prepare(&fixture.machine.host));
+        ASSERT_OK(store_save_original(&fixture.machine.host, &address,
+                fake_sysfs_inode(fixture.machine.tree, VF1), &record));
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DRIVER(&fixture, VF1, "igb");
+        ASSERT_DEVICE(&fixture, VF1, "unclaimed", "");
+        assert_override(&fixture, VF1, "(null)");
         fixture_done(&fixture);
 }
 
@@ -291,6 +385,9 @@ int main(void)
                 45 * USEC_PER_SEC);
         test_time_of_the_host("[PhysicalFunction nic]\nMatch=06:00.0\nTimeout=2min\n"
                               "[Claim vfs]\nMatch=pf=06:00.0 vf=0\n", 120 * USEC_PER_SEC);
+        test_host_driver_was_cut_off();
+        test_host_driver_is_slow("igb", "unclaimed", "");
+        test_host_driver_is_slow("", "failed", "worker-timeout");
         test_no_look_while_vfs_are_made();
         test_vfs_of_others_stop_nothing();
         test_what_was_left_to_us_is_finished();
