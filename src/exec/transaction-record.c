@@ -153,6 +153,13 @@ static Provenance provenance_of_original(const DeviceRecord *record)
         return driver_is_vfio(record->original_driver) ? PROVENANCE_ADOPTED : PROVENANCE_TAKEN;
 }
 
+/* Whoever reads an original alone cannot tell how the function was got; its original does. */
+static bool is_without_outcome(const DeviceRecord *record)
+{
+        return record->has_original && record->provenance == PROVENANCE_UNKNOWN &&
+               record->state == STATE_UNCLAIMED;
+}
+
 void member_decide_provenance(const Transaction *transaction, Member *member)
 {
         const DeviceRecord *previous = member->previous;
@@ -163,7 +170,8 @@ void member_decide_provenance(const Transaction *transaction, Member *member)
         else if (member->driver[0] && !driver_is_vfio(member->driver) &&
                  !streq_null(member->driver, target))
                 member->provenance = PROVENANCE_TAKEN;
-        else if (previous && previous->provenance != PROVENANCE_NONE)
+        else if (previous && previous->provenance != PROVENANCE_NONE &&
+                 !is_without_outcome(previous))
                 member->provenance = previous->provenance;
         else if (previous && previous->has_original)
                 member->provenance = provenance_of_original(previous);

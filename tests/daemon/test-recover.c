@@ -71,6 +71,32 @@ static void test_finished_if_still_wanted(void)
         fixture_done(&fixture);
 }
 
+/* It had lost its driver, and no outcome was on record yet: whom it was taken from is known all the
+ * same, and said. */
+static void test_taken_by_one_that_was_killed(const char *original, Provenance provenance)
+{
+        DeviceRecord record = { .original_driver = (char *) original };
+        char tree[1024];
+        PciAddress address;
+        Fixture fixture;
+        const Host *host;
+
+        (void) snprintf(tree, sizeof(tree), TREE, "nvme");
+        fixture_init(&fixture, tree, CONFIG);
+        machine_set_driver(&fixture.machine, ONE, "");
+        host = &fixture.machine.host;
+        ASSERT_OK(pci_address_parse(ONE, &address));
+        ASSERT_OK(store_prepare(host));
+        ASSERT_OK(store_save_original(host, &address, fake_sysfs_inode(fixture.machine.tree, ONE),
+                &record));
+        ASSERT_OK(store_begin_intent(host, 14, INTENT));
+        fixture_start(&fixture);
+        fixture_settle(&fixture);
+        ASSERT_DEVICE(&fixture, ONE, "bound", "");
+        ASSERT_EQ(fixture_member(&fixture, ONE)->device->record->provenance, provenance);
+        fixture_done(&fixture);
+}
+
 /* It was to be bound without a driver, by a daemon that takes nothing from the host unasked; or the
  * intent is damaged and says nothing. The host's driver keeps what it has, and gets the rest back. */
 static void test_undone_without_leave(const char *intent)
@@ -619,6 +645,8 @@ static void test_off_on_command_line(void)
 int main(void)
 {
         test_finished_if_still_wanted();
+        test_taken_by_one_that_was_killed("nvme", PROVENANCE_TAKEN);
+        test_taken_by_one_that_was_killed(NULL, PROVENANCE_UNKNOWN);
         test_undone_without_leave("bind " ONE " - -> vfio-pci");
         test_undone_without_leave("\001\002");
         test_undone_if_refused();
