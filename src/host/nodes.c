@@ -16,6 +16,7 @@
 
 #define MODE_MAX  0660
 #define PATH_SIZE 128
+#define DESCRIPTOR_PATH_SIZE 40
 /* Written with an event of our own it becomes SYNTH_UUID=; arguments, only allowed beside such an
  * id, become SYNTH_ARG_… (kernel: Documentation/ABI/testing/sysfs-uevent). */
 #define ANNOUNCEMENT_ID "d7b6d9c8-d5cb-4d73-86d8-e2972fc2ae1a"
@@ -93,13 +94,19 @@ static int open_device_node(const Host *host, const PciAddress *address, int *re
         return open_node_at(host, path, attribute, ret, ret_status);
 }
 
+/* For what refuses O_PATH descriptors. */
+static const char *descriptor_path(int fd, char path[static DESCRIPTOR_PATH_SIZE])
+{
+        (void) snprintf(path, DESCRIPTOR_PATH_SIZE, "/proc/self/fd/%d", fd);
+        return path;
+}
+
 static int change_mode(int fd, mode_t mode)
 {
-        char path[40];
+        char path[DESCRIPTOR_PATH_SIZE];
 
         /* fchmod() refuses O_PATH descriptors; fchmodat2() is newer than the kernels we know. */
-        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-        return chmod(path, mode) < 0 ? -errno : 0;
+        return chmod(descriptor_path(fd, path), mode) < 0 ? -errno : 0;
 }
 
 static int change_owner(int fd, uid_t uid, gid_t gid)
@@ -107,30 +114,41 @@ static int change_owner(int fd, uid_t uid, gid_t gid)
         return fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
+/* Who owns it can set its mode until it is root's: only then is the mode what we make it. */
+static int take_from_owner(int fd, const struct stat *now)
+{
+        return now->st_uid != 0 ? change_owner(fd, 0, (gid_t) -1) : 0;
+}
+
 /* The group first: with the mode first, the old group could open it for a moment. What is right
  * already is not touched, so that nobody who watches the node is woken. */
 static int set_owner_and_mode(int fd, const struct stat *now, uid_t uid, gid_t gid, mode_t mode)
 {
-        int r = 0;
+        bool same_mode = (now->st_mode & 07777) == mode;
+        int r;
 
-        if (now->st_gid != gid)
+        if (now->st_uid == uid && now->st_gid == gid && same_mode)
+                return 0;
+        r = now->st_uid == uid ? 0 : take_from_owner(fd, now);
+        if (r == 0 && now->st_gid != gid)
                 r = change_owner(fd, (uid_t) -1, gid);
-        if (r == 0 && (now->st_mode & 07777) != mode)
+        if (r == 0 && (!same_mode || now->st_uid != uid))
                 r = change_mode(fd, mode);
-        if (r == 0 && now->st_uid != uid)
+        if (r == 0 && now->st_uid != uid && uid != 0)
                 r = change_owner(fd, uid, (gid_t) -1);
         return r;
 }
 
-/* For taking away: nobody but root from the first step on. */
+/* For taking away: nobody but root, and nobody may have changed it meanwhile. */
 static int make_private(int fd, const struct stat *now)
 {
-        int r = 0;
+        int r;
 
-        if ((now->st_mode & 07777) != 0600)
+        if (now->st_uid == 0 && now->st_gid == 0 && (now->st_mode & 07777) == 0600)
+                return 0;
+        r = take_from_owner(fd, now);
+        if (r == 0)
                 r = change_mode(fd, 0600);
-        if (r == 0 && now->st_uid != 0)
-                r = change_owner(fd, 0, (gid_t) -1);
         if (r == 0 && now->st_gid != 0)
                 r = change_owner(fd, (uid_t) -1, 0);
         return r;
@@ -209,15 +227,14 @@ int node_secure(const Host *host, int64_t group)
 int node_is_open(const Host *host, int64_t group)
 {
         _cleanup_close_ int node = -1;
-        char path[40];
+        char path[DESCRIPTOR_PATH_SIZE];
         struct stat status;
         int fd;
 
         int r = open_node(host, group, &node, &status);
         if (r < 0)
                 return r == -ENODEV ? -ENOENT : r;
-        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", node);
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        fd = open(descriptor_path(node, path), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (fd < 0)
                 return errno == EBUSY ? 1 : -errno;
         (void) close(fd);

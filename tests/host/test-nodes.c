@@ -11,6 +11,21 @@
 
 static const PciAddress gpu = {.bus = 1}, audio = {.bus = 1, .function = 1};
 
+/* In place of the C library's: who owns a node may set its mode whenever he likes, and does so in
+ * the moment after somebody else did. */
+static bool owner_meddles;
+
+int chmod(const char *path, mode_t mode)
+{
+        struct stat status;
+
+        if (fchmodat(AT_FDCWD, path, mode, 0) < 0)
+                return -1;
+        if (owner_meddles && stat(path, &status) == 0 && status.st_uid != 0)
+                return fchmodat(AT_FDCWD, path, 0666, 0);
+        return 0;
+}
+
 typedef struct Fixture {
         FakeSysfs *fake;
         Host host;
@@ -170,6 +185,35 @@ static void test_unknown_account(void)
         end(&f);
 }
 
+static void assert_status(Fixture *f, int64_t group, uid_t uid, gid_t gid, mode_t mode)
+{
+        NodeStatus status;
+
+        ASSERT_OK(node_status(&f->host, group, &status));
+        ASSERT_EQ(status.mode, mode);
+        ASSERT_EQ(status.uid, uid);
+        ASSERT_EQ(status.gid, gid);
+}
+
+/* Whoever had the node keeps no hold of it by a mode that he sets while it is taken from him. */
+static void test_meddling_owner(void)
+{
+        Fixture f = begin();
+        NodeRequest request = {.group = 14, .user = "5", .user_group = "6", .mode = 0660};
+
+        if (getuid() == 0 && make_node(&f, 14, "0:0")) {
+                ASSERT_OK(node_apply(&f.host, &request, NULL));
+                owner_meddles = true;
+                request.user = "7";
+                ASSERT_OK(node_apply(&f.host, &request, NULL));
+                assert_status(&f, 14, 7, 6, 0660);
+                ASSERT_OK(node_secure(&f.host, 14));
+                assert_status(&f, 14, 0, 0, 0600);
+                owner_meddles = false;
+        }
+        end(&f);
+}
+
 /* Anything but the node that the kernel made for this group is left alone. */
 static void test_impostors(void)
 {
@@ -312,6 +356,7 @@ int main(void)
 {
         test_accounts();
         test_unknown_account();
+        test_meddling_owner();
         test_impostors();
         test_something_else();
         test_links();
