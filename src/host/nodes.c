@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 
 #include "host/accounts.h"
 #include "util/io.h"
@@ -114,10 +115,24 @@ static int change_owner(int fd, uid_t uid, gid_t gid)
         return fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
+/* An access control list stays when the owner goes. A mode without rights for the group makes it
+ * sleep, and the next one with such rights wakes it. */
+static int drop_access_list(int fd)
+{
+        char path[DESCRIPTOR_PATH_SIZE];
+
+        if (removexattr(descriptor_path(fd, path), "system.posix_acl_access") < 0 &&
+            errno != ENODATA && errno != EOPNOTSUPP)
+                return -errno;
+        return 0;
+}
+
 /* Who owns it can set its mode until it is root's: only then is the mode what we make it. */
 static int take_from_owner(int fd, const struct stat *now)
 {
-        return now->st_uid != 0 ? change_owner(fd, 0, (gid_t) -1) : 0;
+        int r = now->st_uid != 0 ? change_owner(fd, 0, (gid_t) -1) : 0;
+
+        return r < 0 ? r : drop_access_list(fd);
 }
 
 /* The group first: with the mode first, the old group could open it for a moment. What is right
@@ -129,7 +144,7 @@ static int set_owner_and_mode(int fd, const struct stat *now, uid_t uid, gid_t g
 
         if (now->st_uid == uid && now->st_gid == gid && same_mode)
                 return 0;
-        r = now->st_uid == uid ? 0 : take_from_owner(fd, now);
+        r = now->st_uid == uid ? drop_access_list(fd) : take_from_owner(fd, now);
         if (r == 0 && now->st_gid != gid)
                 r = change_owner(fd, (uid_t) -1, gid);
         if (r == 0 && (!same_mode || now->st_uid != uid))

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "host/accounts.h"
@@ -214,6 +216,40 @@ static void test_meddling_owner(void)
         end(&f);
 }
 
+/* u::rw-, u:5:rw-, g::rw-, m::rw-, o::--- as the kernel stores it (linux/posix_acl_xattr.h) */
+static bool let_in(Fixture *f, const char *path)
+{
+        const uint32_t list[] = { htole32(2), htole32(6 << 16 | 0x01), UINT32_MAX,
+                htole32(6 << 16 | 0x02), htole32(5), htole32(6 << 16 | 0x04), UINT32_MAX,
+                htole32(6 << 16 | 0x10), UINT32_MAX, htole32(0x20), UINT32_MAX };
+        char name[64];
+
+        (void) snprintf(name, sizeof(name), "/proc/self/fd/%d/%s", f->fake->fd, path);
+        return setxattr(name, "system.posix_acl_access", list, sizeof(list), 0) == 0;
+}
+
+/* Nor by an access control list, which neither chown nor chmod takes away. */
+static void test_access_list(void)
+{
+        Fixture f = begin();
+        NodeRequest request = {.group = 14, .user = "5", .user_group = "6", .mode = 0660};
+        char name[64];
+
+        if (getuid() == 0 && make_node(&f, 14, "0:0") && let_in(&f, "dev/vfio/14")) {
+                (void) snprintf(name, sizeof(name), "/proc/self/fd/%d/dev/vfio/14", f.fake->fd);
+                ASSERT_OK(node_apply(&f.host, &request, NULL));
+                ASSERT_EQ(getxattr(name, "system.posix_acl_access", NULL, 0), -1);
+                ASSERT_TRUE(let_in(&f, "dev/vfio/14"));
+                /* what is right already is left alone, with what an administrator added */
+                ASSERT_OK(node_apply(&f.host, &request, NULL));
+                ASSERT_TRUE(getxattr(name, "system.posix_acl_access", NULL, 0) > 0);
+                ASSERT_OK(node_secure(&f.host, 14));
+                ASSERT_EQ(getxattr(name, "system.posix_acl_access", NULL, 0), -1);
+                assert_status(&f, 14, 0, 0, 0600);
+        }
+        end(&f);
+}
+
 /* Anything but the node that the kernel made for this group is left alone. */
 static void test_impostors(void)
 {
@@ -357,6 +393,7 @@ int main(void)
         test_accounts();
         test_unknown_account();
         test_meddling_owner();
+        test_access_list();
         test_impostors();
         test_something_else();
         test_links();
