@@ -59,6 +59,14 @@ static size_t utf8_sequence(const unsigned char *text)
         return length;
 }
 
+/* U+0000 to U+001F, U+007F, and U+0080 to U+009F, which terminals obey as well: with one of these
+ * in it, journalctl shows nothing of a message. */
+static bool is_control(const unsigned char *character)
+{
+        return (*character < ' ' && *character != '\n') || *character == 0x7f ||
+                (character[0] == 0xc2 && character[1] < 0xa0);
+}
+
 void log_clean_text(char *text)
 {
         unsigned char *at = (unsigned char *) text;
@@ -66,7 +74,7 @@ void log_clean_text(char *text)
         while (*at) {
                 size_t length = utf8_sequence(at);
 
-                if (length == 0 || (*at < ' ' && *at != '\n') || *at == 0x7f) {
+                if (length == 0 || is_control(at)) {
                         *at = '?';
                         length = 1;
                 }

@@ -11,10 +11,14 @@ static const PciAddress address = { 0, 3, 0, 0 };
 static void test_clean_text(void)
 {
         char good[] = "GA104 [GeForce…] \xf0\x9f\x90\xa7\nsecond line";
+        /* U+009B: a terminal obeys it as it does ESC [ */
+        char controls[] = "a\xc2\x9b" "2Jb\xc2\x80\xc2\x9f\xc2\xa0";
         char bad[] = "a\x1b[31mb\tc\x7f \xff\xc3(\xe2\x80 \xed\xa0\x80 \xc0\xaf end\xc3";
 
         log_clean_text(good);
         ASSERT_STREQ(good, "GA104 [GeForce…] \xf0\x9f\x90\xa7\nsecond line");
+        log_clean_text(controls);
+        ASSERT_STREQ(controls, "a??2Jb????\xc2\xa0");
         log_clean_text(bad);
         ASSERT_STREQ(bad, "a?[31mb?c? ?" "?(?" "? ??" "? ?" "? end?");
 }
