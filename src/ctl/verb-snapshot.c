@@ -400,6 +400,18 @@ static int save(const Machine *machine, FILE *file)
         return fflush(file) != 0 || ferror(file) ? (errno > 0 ? -errno : -EIO) : 0;
 }
 
+/* Whoever runs this as root gets what others may not read, and may be in a directory of theirs. */
+static FILE *open_private(const char *path)
+{
+        _cleanup_close_ int fd =
+                open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, 0600);
+        FILE *file = fd < 0 ? NULL : fdopen(fd, "we");
+
+        if (file)
+                (void) TAKE_FD(fd);
+        return file;
+}
+
 static FILE *open_output(const Options *options)
 {
         FILE *file;
@@ -411,7 +423,7 @@ static FILE *open_output(const Options *options)
                          "output.");
                 return NULL;
         }
-        file = fopen(options->output, "we");
+        file = open_private(options->output);
         if (!file)
                 complain("Cannot write %s: %s.", options->output, strerror(errno));
         return file;

@@ -113,6 +113,7 @@ int main(int argc, char **argv)
         _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new(), *saved = fake_sysfs_new();
         _cleanup_free_ char *root = NULL, *saved_root = NULL, *archive = NULL, *output = NULL;
         _cleanup_ctl_run_ CtlRun run = {}, terminal = {}, full = {};
+        struct stat status;
 
         ASSERT_EQ(argc, 2);
         ctl_run_set_program(argv[1]);
@@ -131,6 +132,9 @@ int main(int argc, char **argv)
         run = CTL_RUN(&(CtlRunOptions){}, "snapshot", root, output);
         ASSERT_STREQ(run.err, "");
         ASSERT_EQ(run.code, 0);
+        /* it has what root alone may read */
+        ASSERT_EQ(stat(archive, &status), 0);
+        ASSERT_EQ(status.st_mode & 07777, 0600);
         unpack(archive, saved->root);
         ASSERT_OK(unlink(archive));
         /* nothing that only the first tree has is looked at any more */
