@@ -40,32 +40,17 @@ static int get_state(Sink *sink, _unused_ const ViewIndex *index, const Entry *e
         return sink_string(sink, state_to_string(plan ? plan->state : STATE_UNCLAIMED));
 }
 
-/* Groups are small: a claim that stood further ahead already is skipped by looking back. */
-static bool claim_is_new(const GroupEntry *group, size_t i)
-{
-        const Claim *claim = group->members[i]->plan ? group->members[i]->plan->claim : NULL;
-
-        if (!claim)
-                return false;
-        for (size_t j = 0; j < i; j++)
-                if (group->members[j]->plan && group->members[j]->plan->claim == claim)
-                        return false;
-        return true;
-}
-
 static int get_claims(Sink *sink, const ViewIndex *index, const Entry *entry)
 {
         const GroupEntry *group = group_of(entry);
         int r = sink_open_array(sink, "o");
 
         for (size_t i = 0; r >= 0 && i < group->n_members; i++) {
+                const Claim *claim = group_entry_claim(group, i);
                 char path[BUS_PATH_MAX];
 
-                if (!claim_is_new(group, i))
-                        continue;
-                const char *name = group->members[i]->plan->claim->name;
-                if (view_index_claim(index, name))
-                        r = sink_path(sink, path_of_name(BUS_PREFIX_CLAIM, name, path));
+                if (claim && view_index_claim(index, claim->name))
+                        r = sink_path(sink, path_of_name(BUS_PREFIX_CLAIM, claim->name, path));
         }
         return r < 0 ? r : sink_close(sink);
 }

@@ -220,6 +220,22 @@ static int fill_claim_devices(ViewIndex *index)
         return 0;
 }
 
+static const Claim *planned_claim(const DeviceEntry *device)
+{
+        return device->plan ? device->plan->claim : NULL;
+}
+
+/* Groups are small: a claim that stood further ahead already is skipped by looking back. */
+const Claim *group_entry_claim(const GroupEntry *group, size_t member)
+{
+        const Claim *claim = planned_claim(group->members[member]);
+
+        for (size_t i = 0; claim && i < member; i++)
+                if (planned_claim(group->members[i]) == claim)
+                        return NULL;
+        return claim;
+}
+
 static int add_claims(ViewIndex *index)
 {
         const Config *config = index->view->config;

@@ -71,6 +71,9 @@ int view_index_new(View *view, ViewIndex **ret) _must_check_;
 ViewIndex *view_index_free(ViewIndex *index);
 DEFINE_CLEANUP(ViewIndex, view_index_free)
 
+/* The claim of a member; NULL if it has none, or one that a member before it has too. */
+const Claim *group_entry_claim(const GroupEntry *group, size_t member);
+
 DeviceEntry *view_index_device(const ViewIndex *index, const PciAddress *address);
 GroupEntry *view_index_group(const ViewIndex *index, int64_t number);
 ClaimEntry *view_index_claim(const ViewIndex *index, const char *name);

@@ -224,16 +224,38 @@ static int start_apply(const BusCall *call, const ApplyRequest *apply, ReplyForm
         return 1;
 }
 
+/* A group moves whole: who may have the functions of one claim is not to get those of another
+ * because nobody was told. "" if there is none. */
+static int name_claims(const DeviceEntry *device, char **ret)
+{
+        _cleanup_buffer_ Buffer buffer = {};
+
+        if (!device->group && device->plan && device->plan->claim)
+                buffer_append(&buffer, device->plan->claim->name);
+        for (size_t i = 0; device->group && i < device->group->n_members; i++) {
+                const Claim *claim = group_entry_claim(device->group, i);
+
+                if (claim)
+                        buffer_printf(&buffer, "%s%s", buffer.length > 0 ? "," : "", claim->name);
+        }
+        return buffer_finish(&buffer, ret);
+}
+
 static int check_device(const BusCall *call, const char *action, const DeviceEntry *device,
         const char *driver)
 {
         char address[PCI_ADDRESS_TEXT_MAX], group[24];
         BouncerDetails details = {
                 .device = pci_address_format(&device->device->address, address),
-                .claim = device->plan && device->plan->claim ? device->plan->claim->name : NULL,
                 .driver = driver,
         };
+        _cleanup_free_ char *claims = NULL;
+        int r = name_claims(device, &claims);
 
+        if (r < 0)
+                return r;
+        if (*claims)
+                details.claim = claims;
         if (device->group) {
                 snprintf(group, sizeof(group), "%" PRId64, device->group->number);
                 details.group = group;

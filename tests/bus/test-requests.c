@@ -254,6 +254,29 @@ static void test_actions(void)
         fixture_done(&f);
 }
 
+/* Who may have what one claim selects is not asked about that claim alone where the group, which
+ * moves whole, has functions of another. */
+static void test_claims_of_group(void)
+{
+        Fixture f;
+
+        fixture_init(&f);
+        f.polkit.answer = FAKE_DENY;
+        fake_manager_publish(&f.manager,
+                fake_view_new("claim gaming-gpu 0000:01:00.0\nclaim sound 0000:01:00.1\n",
+                        machine));
+        expect_error(&f, bind_call(f.client), SD_BUS_ERROR_ACCESS_DENIED, BUS_ACTION_BIND);
+        ASSERT_STREQ(f.polkit.details,
+                "device=0000:01:00.0 group=14 claim=gaming-gpu,sound driver=vfio-pci");
+        expect_error(&f,
+                test_call_new(f.client, BUS_NAME, AUDIO, BUS_INTERFACE_DEVICE, "Release", "a{sv}",
+                        0),
+                SD_BUS_ERROR_ACCESS_DENIED, BUS_ACTION_RELEASE);
+        ASSERT_STREQ(f.polkit.details,
+                "device=0000:01:00.1 group=14 claim=gaming-gpu,sound driver=snd_hda_intel");
+        fixture_done(&f);
+}
+
 static void test_not_authorized(void)
 {
         static const struct {
@@ -603,6 +626,7 @@ int main(int argc, char **argv)
         policy = argv[1];
         test_authorized();
         test_actions();
+        test_claims_of_group();
         test_not_authorized();
         test_polkit_absent();
         test_polkit_hangs();
