@@ -28,6 +28,7 @@ typedef struct Query {
         const char *sender; /* belongs to the message */
         char *action;
         char *details[4]; /* as in detail_names; NULL: not there */
+        uint64_t instance;
         char cancellation[32];
         uint32_t uid; /* of the caller, if asks_polkit */
         bool asks_polkit;
@@ -308,6 +309,7 @@ static int query_new(Bouncer *bouncer, sd_bus_message *message, const char *acti
         query->bouncer = bouncer;
         query->message = sd_bus_message_ref(message);
         query->sender = sd_bus_message_get_sender(message);
+        query->instance = details->instance;
         snprintf(query->cancellation, sizeof(query->cancellation), "vfio-bindd-%" PRIu64,
                 ++bouncer->n_asked);
         r = replace_string(&query->action, action);
@@ -332,7 +334,8 @@ static int too_many(sd_bus_error *error)
 static bool is_same_question(const Query *query, const char *action,
         const BouncerDetails *details)
 {
-        return streq(query->action, action) && streq_null(query->details[0], details->device) &&
+        return streq(query->action, action) && query->instance == details->instance &&
+                streq_null(query->details[0], details->device) &&
                 streq_null(query->details[1], details->group) &&
                 streq_null(query->details[2], details->claim) &&
                 streq_null(query->details[3], details->driver);

@@ -29,6 +29,7 @@ typedef struct BouncerOptions {
 /* What the rules of polkit can see of a request. NULL: not there. */
 typedef struct BouncerDetails {
         const char *device, *group, *claim, *driver;
+        uint64_t instance; /* not told: which one `device` is, so that it is no other afterwards */
 } BouncerDetails;
 
 /* What waits for polkit in all, and for one user on any number of connections. */

@@ -248,6 +248,7 @@ static int check_device(const BusCall *call, const char *action, const DeviceEnt
         BouncerDetails details = {
                 .device = pci_address_format(&device->device->address, address),
                 .driver = driver,
+                .instance = device->device->inode,
         };
         _cleanup_free_ char *claims = NULL;
         int r = name_claims(device, &claims);

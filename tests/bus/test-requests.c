@@ -457,6 +457,36 @@ static void test_changed_meanwhile(void)
         fixture_done(&f);
 }
 
+/* Another card at the same place is not what somebody typed a password for. */
+static void test_replaced_meanwhile(void)
+{
+        static const struct {
+                const char *member;
+                uint64_t inode;
+        } cases[] = { { "Bind", 4712 }, { "Release", 4713 } };
+        TestReply reply;
+        Fixture f;
+
+        fixture_init(&f);
+        f.polkit.answer = FAKE_HANG;
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                View *view = fake_view_new(config, machine);
+
+                view->snapshot->devices[0].inode = cases[i].inode;
+                test_send(f.client,
+                        test_call_new(f.client, BUS_NAME, GPU, BUS_INTERFACE_DEVICE,
+                                cases[i].member, "a{sv}", 0),
+                        &reply);
+                test_run_until(f.event, is_held, &f);
+                fake_manager_publish(&f.manager, view);
+                fake_polkit_answer(&f.polkit, FAKE_ALLOW);
+                _cleanup_message_ sd_bus_message *changed = test_wait(f.event, &reply);
+                test_expect_error(changed, SD_BUS_ERROR_ACCESS_DENIED, "changed");
+        }
+        ASSERT_EQ(f.manager.n_applies, 0);
+        fixture_done(&f);
+}
+
 static void test_outcomes(void)
 {
         Fixture f;
@@ -634,6 +664,7 @@ int main(int argc, char **argv)
         test_caller_gone();
         test_bounded();
         test_changed_meanwhile();
+        test_replaced_meanwhile();
         test_outcomes();
         test_holders();
         test_bus_comes_and_goes();
