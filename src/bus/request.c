@@ -292,6 +292,7 @@ int request_bind(const BusCall *call, const DeviceEntry *device, ReplyForm form)
                 return r < 0 ? r : 1;
         apply.manual = MANUAL_BOUND;
         apply.function = &device->device->address;
+        apply.inode = device->device->inode;
         return start_apply(call, &apply, form);
 }
 
@@ -307,6 +308,7 @@ int request_release(const BusCall *call, const DeviceEntry *device, ReplyForm fo
                 return r < 0 ? r : 1;
         apply.manual = MANUAL_RELEASED;
         apply.function = &device->device->address;
+        apply.inode = device->device->inode;
         return start_apply(call, &apply, form);
 }
 

@@ -93,6 +93,7 @@ typedef struct ApplyRequest {
         char *const *claims; /* NULL or empty: all */
         bool prune;
         const PciAddress *function; /* NULL: all; else the group of this function */
+        uint64_t inode; /* of `function`: -ENOENT if it is another one by then; 0: whichever */
         /* With `function` only, a request by hand that is honoured until reboot or removal:
          * MANUAL_BOUND binds its whole group, MANUAL_RELEASED gives it back, MANUAL_NONE carries
          * out what the claims want. */

@@ -33,11 +33,19 @@ bool request_concerns(const ApplyRequest *request, const GroupPlan *group)
         return group->settings || group->has_work;
 }
 
+/* An address is given to the next card, also while a request waits for its turn. */
+static bool has_same_function(const View *view, const ApplyRequest *request)
+{
+        const Device *device = snapshot_find(view->snapshot, request->function);
+
+        return device && (request->inode == 0 || device->inode == request->inode);
+}
+
 int request_check(const View *view, const ApplyRequest *request)
 {
         if (request->manual != MANUAL_NONE && !request->function)
                 return -EINVAL;
-        if (request->function && !snapshot_find(view->snapshot, request->function))
+        if (request->function && !has_same_function(view, request))
                 return -ENOENT;
         for (char *const *claim = request->claims; claim && *claim; claim++)
                 if (!config_find_claim(view->config, *claim))

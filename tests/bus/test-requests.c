@@ -206,6 +206,8 @@ static void test_actions(void)
         ASSERT_EQ(f.manager.pending->companions, COMPANIONS_ALL);
         ASSERT_EQ(f.manager.pending->allow_in_use, 1U << IN_USE_DISPLAY | 1U << IN_USE_PROCESS);
         ASSERT_EQ(f.manager.pending->function.bus, 1);
+        ASSERT_TRUE(f.manager.pending->inode != 0);
+        ASSERT_EQ(f.manager.pending->inode, f.manager.view->snapshot->devices[0].inode);
         fake_manager_finish(&f.manager, 0, STATE_BOUND, REASON_NONE);
         reply = test_wait(f.event, &bind);
         test_expect_return(reply);
@@ -221,6 +223,7 @@ static void test_actions(void)
         fake_polkit_answer(&f.polkit, FAKE_ALLOW);
         test_run_until(f.event, has_pending, &f);
         ASSERT_EQ(f.manager.pending->manual, MANUAL_RELEASED);
+        ASSERT_EQ(f.manager.pending->inode, f.manager.view->snapshot->devices[0].inode);
         ASSERT_TRUE(f.manager.pending->no_probe);
         ASSERT_EQ(f.manager.pending->companions, -1);
         fake_manager_finish(&f.manager, 0, STATE_RELEASED, REASON_NONE);

@@ -107,6 +107,10 @@ static void test_unknown_names(void)
         apply.claims = claims;
         ASSERT_EQ(request(&fixture, apply, NULL, &answered), -ENOENT);
         ASSERT_EQ(request(&fixture, APPLY_REQUEST_ALL, "0000:7f:00.0", &answered), -ENOENT);
+        /* another card has the address by now */
+        apply = APPLY_REQUEST_ALL;
+        apply.inode = fixture_member(&fixture, DISK)->device->inode + 1;
+        ASSERT_EQ(request(&fixture, apply, DISK, &answered), -ENOENT);
         fixture_settle(&fixture);
         ASSERT_EQ(answered.n_calls, 0);
         fixture_done(&fixture);
@@ -121,6 +125,7 @@ static void test_busy(void)
 
         bind.manual = MANUAL_BOUND;
         start(&fixture, CONFIG);
+        bind.inode = fixture_member(&fixture, OTHER)->device->inode;
         machine_close_gate(&fixture.machine);
         ASSERT_TRUE(request(&fixture, APPLY_REQUEST_ALL, DISK, &first) > 0);
         ASSERT_DEVICE(&fixture, DISK, "binding", "");

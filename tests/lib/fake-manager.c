@@ -213,6 +213,7 @@ int64_t manager_apply(Manager *manager, const ApplyRequest *request, ManagerAppl
         apply->has_function = request->function;
         if (request->function)
                 apply->function = *request->function;
+        apply->inode = request->inode;
         apply->manual = request->manual;
         ASSERT_OK(replace_string(&apply->driver, request->driver));
         apply->companions = request->companions;

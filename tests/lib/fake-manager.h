@@ -19,6 +19,7 @@ typedef struct FakeApply {
         char **claims;
         bool prune, has_function, no_probe;
         PciAddress function;
+        uint64_t inode;
         Manual manual;
         char *driver;
         int companions;
