@@ -11,6 +11,7 @@
 #include <sys/xattr.h>
 
 #include "host/accounts.h"
+#include "host/binding.h"
 #include "util/io.h"
 #include "util/parse.h"
 #include "util/strings.h"
@@ -72,6 +73,25 @@ static int open_node(const Host *host, int64_t group, int *ret, struct stat *ret
         (void) snprintf(path, sizeof(path), "dev/vfio/%" PRIi64, group);
         (void) snprintf(attribute, sizeof(attribute), "sys/class/vfio/%" PRIi64 "/dev", group);
         return open_node_at(host, path, attribute, ret, ret_status);
+}
+
+/* Numbers of groups are used again as well. While the function is where it was when the group was
+ * looked at, so is the group, and the node that was opened before this is its node. */
+static int check_member(const Host *host, const NodeRequest *request)
+{
+        char path[PATH_SIZE], name[32], number[32];
+
+        if (!request->member)
+                return 0;
+        (void) snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/iommu_group",
+                PCI_ADDRESS_TEXT(request->member));
+        (void) snprintf(number, sizeof(number), "%" PRIi64, request->group);
+        int r = read_link_name_at(host->root, path, name, sizeof(name));
+        if (r < 0)
+                return r == -ENOENT ? -ENODEV : r;
+        if (!streq(name, number))
+                return -ENODEV;
+        return binding_check_instance(host, request->member, request->inode);
 }
 
 /* vfioM of a function; the number has nothing to do with the group's. */
@@ -204,6 +224,8 @@ int node_apply(const Host *host, const NodeRequest *request, NodeStatus *ret)
         if (request->mode & ~(mode_t) MODE_MAX)
                 return -EINVAL;
         int r = open_node(host, request->group, &fd, &status);
+        if (r == 0)
+                r = check_member(host, request);
         return r < 0 ? r : apply(host, request, fd, &status, ret);
 }
 

@@ -14,6 +14,10 @@ typedef struct NodeRequest {
         mode_t mode;
         bool keep_if_unknown;  /* an unknown account changes nothing: -ENXIO all the same */
         bool use_name_service; /* else /etc/passwd and /etc/group only */
+        /* Unless NULL, the function that the group was found by, and the inode of its directory: a
+         * group that it is not in, or not any more, is not the one that is meant. */
+        const PciAddress *member;
+        uint64_t inode;
 } NodeRequest;
 
 typedef struct NodeStatus {
@@ -25,13 +29,14 @@ typedef struct NodeStatus {
 } NodeStatus;
 
 /* Sets owner and mode of /dev/vfio/GROUP: opened with O_PATH, rdev checked against
- * /sys/class/vfio/GROUP/dev, then group, mode, owner. An unknown account leaves root 0600 and
- * gives -ENXIO. -ENOENT: no node (yet); -ENODEV: what stands there is not the group's node;
- * -EINVAL: a mode beyond 0660. With success and -ENXIO, *ret (unless NULL) is what it was given,
- * which somebody else may have changed again. */
+ * /sys/class/vfio/GROUP/dev, then its member; then taken from its owner, group, mode, owner. An
+ * unknown account leaves root 0600 and gives -ENXIO. -ENOENT: no node (yet); -ENODEV: what stands
+ * there is not the node of the group that is meant; -EINVAL: a mode beyond 0660. With success and
+ * -ENXIO, *ret (unless NULL) is what it was given, which somebody else may have changed again. */
 int node_apply(const Host *host, const NodeRequest *request, NodeStatus *ret) _must_check_;
 /* The same for the device node of one function, /dev/vfio/devices/vfioM, where the kernel has them
- * (CONFIG_VFIO_DEVICE_CDEV); -ENOENT elsewhere. The group of the request does not count. */
+ * (CONFIG_VFIO_DEVICE_CDEV); -ENOENT elsewhere. The group of the request and its member do
+ * not count. */
 int node_apply_device(const Host *host, const PciAddress *address, const NodeRequest *request)
         _must_check_;
 

@@ -39,12 +39,15 @@ static bool is_left_to_daemon(const Pass *pass, const UdevEvent *event)
 static int apply_owner(const Pass *pass, const UdevEvent *event, const GroupPlan *group,
         bool keep_if_unknown)
 {
+        const Device *member = group->members[0].device;
         const NodeRequest request = {
                 .group = group->number,
                 .user = group->settings->node_user,
                 .user_group = group->settings->node_group,
                 .mode = group->settings->node_mode,
                 .keep_if_unknown = keep_if_unknown,
+                .member = &member->address,
+                .inode = member->inode,
         };
 
         if (event->subject == UDEV_GROUP)

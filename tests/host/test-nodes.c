@@ -125,6 +125,16 @@ static void test_accounts(void)
         end(&f);
 }
 
+static void assert_status(Fixture *f, int64_t group, uid_t uid, gid_t gid, mode_t mode)
+{
+        NodeStatus status;
+
+        ASSERT_OK(node_status(&f->host, group, &status));
+        ASSERT_EQ(status.mode, mode);
+        ASSERT_EQ(status.uid, uid);
+        ASSERT_EQ(status.gid, gid);
+}
+
 static void test_apply(void)
 {
         Fixture f = begin();
@@ -152,6 +162,35 @@ static void test_apply(void)
         request.mode = 0660;
         request.group = -1;
         ASSERT_EQ(node_apply(&f.host, &request, NULL), -EINVAL);
+        end(&f);
+}
+
+/* Numbers of groups are given away again, and the next group's node has the number of the last. */
+static void test_another_group(void)
+{
+        const PciAddress disk = {.bus = 2}, other = {.bus = 3};
+        Fixture f = begin();
+        NodeRequest request = {.group = 14, .user = "vm", .user_group = "kvm", .mode = 0660,
+                .member = &disk};
+
+        write_accounts(&f);
+        fake_sysfs_add(f.fake, "0000:02:00.0 group=14\n0000:03:00.0 group=15");
+        request.inode = fake_sysfs_inode(f.fake, "0000:02:00.0");
+        if (make_node(&f, 14, "0:0")) {
+                request.inode++; /* another card has its address */
+                ASSERT_EQ(node_apply(&f.host, &request, NULL), -ENODEV);
+                request.member = &other; /* it is in another group now */
+                request.inode = fake_sysfs_inode(f.fake, "0000:03:00.0");
+                ASSERT_EQ(node_apply(&f.host, &request, NULL), -ENODEV);
+                request.member = &gpu; /* in none */
+                request.inode = fake_sysfs_inode(f.fake, "0000:01:00.0");
+                ASSERT_EQ(node_apply(&f.host, &request, NULL), -ENODEV);
+                assert_status(&f, 14, getuid(), getgid(), 0600);
+                request.member = &disk;
+                request.inode = fake_sysfs_inode(f.fake, "0000:02:00.0");
+                ASSERT_OK(node_apply(&f.host, &request, NULL));
+                assert_status(&f, 14, getuid(), getgid(), 0660);
+        }
         end(&f);
 }
 
@@ -185,16 +224,6 @@ static void test_unknown_account(void)
                 ASSERT_EQ(status.uid, 0);
         }
         end(&f);
-}
-
-static void assert_status(Fixture *f, int64_t group, uid_t uid, gid_t gid, mode_t mode)
-{
-        NodeStatus status;
-
-        ASSERT_OK(node_status(&f->host, group, &status));
-        ASSERT_EQ(status.mode, mode);
-        ASSERT_EQ(status.uid, uid);
-        ASSERT_EQ(status.gid, gid);
 }
 
 /* Whoever had the node keeps no hold of it by a mode that he sets while it is taken from him. */
@@ -391,6 +420,7 @@ static void test_announce(void)
 int main(void)
 {
         test_accounts();
+        test_another_group();
         test_unknown_account();
         test_meddling_owner();
         test_access_list();
