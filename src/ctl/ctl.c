@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "ctl/complain.h"
+#include "ctl/confine.h"
 #include "ctl/exit-code.h"
 #include "ctl/verbs.h"
 #include "util/io.h"
@@ -58,6 +59,8 @@ static int run(int argc, char **argv)
         case OPTIONS_RUN:
                 if (options.root && !is_saved_tree(options.root, !verb->needs_no_devices))
                         return EXIT_CODE_USAGE;
+                if (options.root && !streq(options.root, "/"))
+                        confine_to_tree(&options);
                 return verb->run(&options);
         case OPTIONS_DONE:
                 return EXIT_CODE_DONE;

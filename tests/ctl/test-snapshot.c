@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <linux/landlock.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -108,6 +110,38 @@ static void compare(const char *root, const char *saved)
         }
 }
 
+/* A tree from elsewhere tells of itself, not of what its links lead to. */
+static void test_links_that_lead_out(void)
+{
+        _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new(), *outside = fake_sysfs_new();
+        _cleanup_free_ char *root = NULL, *secret = NULL, *archive = NULL;
+        _cleanup_ctl_run_ CtlRun run = {}, check = {};
+
+        if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) < 0)
+                return;
+        fake_sysfs_write(outside, "file", "[Claim gpu]\nMatch=f00d:2482\n");
+        ASSERT_OK(format_string(&secret, "%s/file", outside->root));
+        fake_sysfs_add(fake, "0000:01:00.0 id=f00d:2482 class=030000 group=14\n"
+                             "file etc/modprobe.d/inside.conf softdep nouveau pre: vfio-pci\n"
+                             "link etc/modprobe.d/linked.conf etc/modprobe.d/inside.conf");
+        ASSERT_EQ(symlinkat(secret, fake->fd, "etc/modprobe.d/outside.conf"), 0);
+        ASSERT_OK(format_string(&root, "--root=%s", fake->root));
+        ASSERT_OK(format_string(&archive, "%s/archive", outside->root));
+
+        run = CTL_RUN(&(CtlRunOptions){}, "snapshot", root, "-o", archive);
+        ASSERT_STREQ(run.err, "");
+        ASSERT_EQ(run.code, 0);
+        _cleanup_fake_sysfs_ FakeSysfs *saved = fake_sysfs_new();
+        unpack(archive, saved->root);
+        ASSERT_EQ(faccessat(saved->fd, "etc/modprobe.d/inside.conf", F_OK, 0), 0);
+        ASSERT_EQ(faccessat(saved->fd, "etc/modprobe.d/linked.conf", F_OK, 0), 0);
+        ASSERT_EQ(faccessat(saved->fd, "etc/modprobe.d/outside.conf", F_OK, 0), -1);
+
+        /* what was named beside it is no part of the tree */
+        check = CTL_RUN(&(CtlRunOptions){}, "check", root, secret);
+        ASSERT_CONTAINS(check.out, "1 claim, 0 errors");
+}
+
 int main(int argc, char **argv)
 {
         _cleanup_fake_sysfs_ FakeSysfs *fake = fake_sysfs_new(), *saved = fake_sysfs_new();
@@ -147,5 +181,6 @@ int main(int argc, char **argv)
         full = CTL_RUN((&(CtlRunOptions){}), "snapshot", root, "-o", "/dev/full");
         ASSERT_EQ(full.code, 1);
         ASSERT_CONTAINS(full.err, "Cannot write the snapshot: ");
+        test_links_that_lead_out();
         return 0;
 }
