@@ -50,7 +50,9 @@ static void reverse(JournalLines *lines)
         }
 }
 
-/* Early stages write to the kernel log, which carries no such field: their lines are not found. */
+/* Anybody may write what looks like a line of ours; who it was is journald's own word, and all of
+ * us are root. Early stages write to the kernel log, which carries no such field: their lines are
+ * not found. */
 static int collect(sd_journal *journal, const PciAddress *address, size_t maximum,
         JournalLines *lines)
 {
@@ -59,6 +61,8 @@ static int collect(sd_journal *journal, const PciAddress *address, size_t maximu
 
         (void) snprintf(match, sizeof(match), "VFIO_BIND_DEVICE=%s", PCI_ADDRESS_TEXT(address));
         r = sd_journal_add_match(journal, match, 0);
+        if (r >= 0)
+                r = sd_journal_add_match(journal, "_UID=0", 0);
         if (r >= 0)
                 r = sd_journal_seek_tail(journal);
         while (r >= 0 && lines->n_items < maximum && sd_journal_previous(journal) > 0)

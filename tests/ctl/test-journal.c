@@ -7,9 +7,8 @@
 #include "lib/test.h"
 #include "util/io.h"
 
-/* Run with a folder of recorded journals: nine entries, one a second, of which six are readable
- * lines of 0000:01:00.0. systemd-journal-remote made them from an export file (which journalctl
- * prints back with "-o export"); its hash table was made small afterwards. */
+/* Run with a folder of journals, which make-journal.py writes: ten entries, one a second, of which
+ * six are readable lines of 0000:01:00.0 by root, and the last is by somebody else. */
 
 #define FIRST_USEC 1790000000000000
 
@@ -41,7 +40,8 @@ static void expect(const JournalLines *lines, size_t i, unsigned second, int pri
         ASSERT_STREQ(lines->items[i].message, message);
 }
 
-/* What says nothing is no line; what has no priority that syslog(3) knows is information. */
+/* Anybody can write to the journal, with any field but those that begin with "_". What says nothing
+ * is no line; what has no priority that syslog(3) knows is information. */
 static void test_all(void)
 {
         _cleanup_journal_lines_ JournalLines lines = read_lines(folder, "0000:01:00.0", 10);
