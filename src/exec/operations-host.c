@@ -268,6 +268,8 @@ static NodeRequest node_request(const Operation *operation, bool use_name_servic
                 .user_group = operation->node->group,
                 .mode = operation->node->mode,
                 .use_name_service = use_name_service,
+                .member = operation->node->member,
+                .inode = operation->node->inode,
         };
 }
 

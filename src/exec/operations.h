@@ -52,6 +52,8 @@ typedef enum OperationType {
 typedef struct NodeSettings {
         const char *user, *group;
         mode_t mode;
+        const PciAddress *member; /* a function of the group, which is another one without it */
+        uint64_t inode;           /* of its directory; NULL and 0: any group of that number */
 } NodeSettings;
 
 typedef struct Operation {

@@ -8,9 +8,19 @@
 /* As long as a drive may take that has to spin up first. */
 #define UDEV_LOOK_USEC (10 * USEC_PER_SEC)
 
+/* One for which the group has a node; NULL: there is none. */
+static const Device *node_member(const Transaction *transaction)
+{
+        for (size_t i = 0; i < transaction->n_members; i++)
+                if (driver_is_vfio(transaction->members[i].driver))
+                        return transaction->members[i].plan->device;
+        return NULL;
+}
+
 static NodeSettings node_settings(const Transaction *transaction)
 {
         const ClaimSettings *settings = transaction->group->settings;
+        const Device *member = node_member(transaction);
 
         if (!settings)
                 return (NodeSettings){};
@@ -18,6 +28,8 @@ static NodeSettings node_settings(const Transaction *transaction)
                 .user = settings->node_user,
                 .group = settings->node_group,
                 .mode = settings->node_mode,
+                .member = member ? &member->address : NULL,
+                .inode = member ? member->inode : 0,
         };
 }
 

@@ -248,6 +248,29 @@ static void test_open_group(void)
         tear_down(&stand);
 }
 
+/* The number of the group is given to another one: its node is not given away. */
+static void test_node_of_another_group(void)
+{
+        Stand stand = {};
+
+        set_up(&stand);
+        const NodeSettings node = { .user = "0", .group = "0", .mode = 0660,
+                .member = &stand.address, .inode = stand.inode };
+        const Operation finish = { .type = OPERATION_FINISH_NODE, .number = 20, .node = &node };
+        const Operation finish_ours = { .type = OPERATION_FINISH_NODE, .number = 14,
+                .node = &node };
+
+        fake_sysfs_add(stand.fake, "file sys/class/vfio/14/dev 300:0\n"
+                                   "file sys/class/vfio/20/dev 300:1\ndir dev/vfio\n");
+        if (mknodat(stand.fake->fd, "dev/vfio/14", S_IFCHR | 0600, makedev(300, 0)) == 0 &&
+            mknodat(stand.fake->fd, "dev/vfio/20", S_IFCHR | 0600, makedev(300, 1)) == 0) {
+                ASSERT_EQ(stand.operations.perform(stand.operations.userdata, &finish, NULL),
+                        -ENODEV);
+                ASSERT_OK(stand.operations.perform(stand.operations.userdata, &finish_ours, NULL));
+        }
+        tear_down(&stand);
+}
+
 /* A node that cannot be opened for another reason than being open might be: no driver has major
  * number 300, and a sandbox gives EPERM. */
 static void test_node_that_cannot_be_asked(void)
@@ -399,6 +422,7 @@ int main(void)
         test_gone();
         test_module_that_is_there();
         test_open_group();
+        test_node_of_another_group();
         test_node_that_cannot_be_asked();
         test_open_device_node();
         test_record();

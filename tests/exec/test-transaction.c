@@ -659,6 +659,29 @@ static void test_autoprobe_is_kept(void)
         ASSERT_EQ(pf->record.state, STATE_UNCLAIMED);
 }
 
+static void expect_member_of_node(FakeKernel *kernel, const Operation *operation)
+{
+        const NodeSettings *node = operation->node;
+
+        if (operation->type != OPERATION_FINISH_NODE)
+                return;
+        ASSERT_TRUE(node->member);
+        ASSERT_EQ(node->inode,
+                fake_kernel_function(kernel, PCI_ADDRESS_TEXT(node->member))->inode);
+}
+
+/* A group is known by what is in it: its number is given away again. */
+static void test_node_is_of_the_group(void)
+{
+        _cleanup_(run_done) Run run;
+
+        prepare(&run, "bind-taken");
+        run.stand.kernel->hook = expect_member_of_node;
+        carry_out(&run);
+        expect(&run, STATE_BOUND, REASON_NONE, "");
+        ASSERT_CONTAINS(run.stand.kernel->trace, "finish-node");
+}
+
 static void test_idempotent(void)
 {
         _cleanup_run_ Run run = {};
@@ -743,6 +766,7 @@ int main(void)
         test_opened_before_undo();
         test_opened_after_look();
         test_autoprobe_is_kept();
+        test_node_is_of_the_group();
         test_idempotent();
         test_round_trip();
         return 0;
