@@ -155,19 +155,21 @@ static int take_from_owner(int fd, const struct stat *now)
         return r < 0 ? r : drop_access_list(fd);
 }
 
-/* The group first: with the mode first, the old group could open it for a moment. What is right
- * already is not touched, so that nobody who watches the node is woken. */
+/* While the group changes nobody has rights by it: neither the old one those of the new mode, nor
+ * the new one those of the old mode. What is right already is not touched, so that nobody who
+ * watches the node is woken. */
 static int set_owner_and_mode(int fd, const struct stat *now, uid_t uid, gid_t gid, mode_t mode)
 {
-        bool same_mode = (now->st_mode & 07777) == mode;
         int r;
 
-        if (now->st_uid == uid && now->st_gid == gid && same_mode)
+        if (now->st_uid == uid && now->st_gid == gid && (now->st_mode & 07777) == mode)
                 return 0;
         r = now->st_uid == uid ? drop_access_list(fd) : take_from_owner(fd, now);
         if (r == 0 && now->st_gid != gid)
+                r = change_mode(fd, 0600);
+        if (r == 0 && now->st_gid != gid)
                 r = change_owner(fd, (uid_t) -1, gid);
-        if (r == 0 && (!same_mode || now->st_uid != uid))
+        if (r == 0)
                 r = change_mode(fd, mode);
         if (r == 0 && now->st_uid != uid && uid != 0)
                 r = change_owner(fd, uid, (gid_t) -1);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -26,6 +27,18 @@ int chmod(const char *path, mode_t mode)
         if (owner_meddles && stat(path, &status) == 0 && status.st_uid != 0)
                 return fchmodat(AT_FDCWD, path, 0666, 0);
         return 0;
+}
+
+/* Likewise: what anybody but its owner may do while the group changes. */
+static mode_t open_to_others;
+
+int fchownat(int directory, const char *path, uid_t uid, gid_t gid, int flags)
+{
+        struct stat status;
+
+        if (gid != (gid_t) -1 && fstat(directory, &status) == 0)
+                open_to_others |= status.st_mode & 0077;
+        return (int) syscall(SYS_fchownat, directory, path, uid, gid, flags);
 }
 
 typedef struct Fixture {
@@ -279,6 +292,29 @@ static void test_access_list(void)
         end(&f);
 }
 
+/* Neither the group before gets the mode after, nor the other way round. */
+static void test_change_of_group(void)
+{
+        Fixture f = begin();
+        NodeRequest request = {.group = 14, .user = "5", .user_group = "6", .mode = 0660};
+
+        if (getuid() == 0 && make_node(&f, 14, "0:0")) {
+                ASSERT_OK(node_apply(&f.host, &request, NULL));
+                assert_status(&f, 14, 5, 6, 0660);
+                request.user_group = "7";
+                request.mode = 0600;
+                open_to_others = 0;
+                ASSERT_OK(node_apply(&f.host, &request, NULL));
+                assert_status(&f, 14, 5, 7, 0600);
+                request.user_group = "8";
+                request.mode = 0640;
+                ASSERT_OK(node_apply(&f.host, &request, NULL));
+                assert_status(&f, 14, 5, 8, 0640);
+                ASSERT_EQ(open_to_others, 0);
+        }
+        end(&f);
+}
+
 /* Anything but the node that the kernel made for this group is left alone. */
 static void test_impostors(void)
 {
@@ -423,6 +459,7 @@ int main(void)
         test_another_group();
         test_unknown_account();
         test_meddling_owner();
+        test_change_of_group();
         test_access_list();
         test_impostors();
         test_something_else();
