@@ -271,7 +271,7 @@ static bool holds_it_now(const Member *member)
  * had never been ours. */
 static bool is_with_host_again(const Member *member)
 {
-        return member->touched && !driver_is_harmless(member->driver) &&
+        return member->touched && member->driver[0] && !driver_is_harmless(member->driver) &&
                (member->plan->action == ACTION_BIND || member->plan->action == ACTION_DETACH);
 }
 

@@ -140,6 +140,14 @@ static void refuse_reclaim(FakeKernel *kernel)
         gpu->refusal = -EINVAL;
 }
 
+/* Somebody unbound it with nothing but that. */
+static void refuse_unbound(FakeKernel *kernel)
+{
+        refuse_reclaim(kernel);
+        strcpy(fake_kernel_function(kernel, "0000:01:00.0")->override, "vfio-pci");
+        fake_kernel_driver(kernel, "nouveau")->registered = true;
+}
+
 static void refuse_virtual_function(FakeKernel *kernel)
 {
         FakeFunction *vf = fake_kernel_function(kernel, "0000:06:10.0");
@@ -179,6 +187,18 @@ const Scenario scenarios[] = {
                 "record 0000:01:00.0 state=bound provenance=taken from=nouveau claim=gpu\n"
                 "record 0000:01:00.1 state=bound provenance=taken from=snd_hda_intel claim=gpu\n",
                 "0000:01:00.0 bind vfio-pci\n", STAGE_RUNTIME, refuse_reclaim, true,
+        },
+        {
+                "undo-bind-of-unbound",
+                GPU
+                "0000:01:00.0 id=10de:2482 class=030000 group=14 "
+                "host-driver=nouveau\n"
+                "0000:01:00.1 id=10de:228b class=040300 group=14 driver=vfio-pci "
+                "host-driver=snd_hda_intel\n"
+                "record 0000:01:00.0 state=bound provenance=taken from=nouveau claim=gpu\n"
+                "record 0000:01:00.1 state=bound provenance=taken from=snd_hda_intel claim=gpu\n",
+                "0000:01:00.0 bind vfio-pci\n", STAGE_RUNTIME, refuse_unbound, true,
+                "nouveau",
         },
         {
                 "undo-bind-virtual-function", VFS " driver=igbvf\n",

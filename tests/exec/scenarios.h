@@ -16,6 +16,9 @@ typedef struct Scenario {
         Stage stage;
         void (*prepare)(FakeKernel *kernel); /* may be NULL */
         bool is_undone; /* it fails by itself */
+        /* where the driver of a function may be another one when it was killed after its outcome had
+         * been saved, and was tried again: that of the host */
+        const char *host_driver;
 } Scenario;
 
 extern const Scenario scenarios[];
