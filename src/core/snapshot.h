@@ -32,6 +32,13 @@ typedef struct UseNote {
 /* In a set of 1 << InUse: notes that are passing do not count. */
 #define ALLOW_PASSING (1U << _IN_USE_MAX)
 
+/* What is said of a second look, beside what is in the way. */
+typedef struct GuardAnswer {
+        bool has_waited; /* for udev: what was looked at before it may be in use by now */
+        InUse use;       /* of what is in the way … */
+        bool is_passing; /* … which is udev's look alone */
+} GuardAnswer;
+
 typedef enum Manual {
         MANUAL_NONE,
         MANUAL_BOUND,    /* bound by request without a claim */

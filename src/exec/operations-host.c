@@ -414,7 +414,7 @@ static int perform_on_function(const Host *host, const Operation *operation, cha
                 return binding_write_device_attribute(host, address, NUM_VFS, text);
         case OPERATION_GUARD:
                 return guard_check(host, address, (unsigned) operation->number,
-                        operation->udev_usec, operation->ret_use, ret);
+                        operation->udev_usec, operation->ret_answer, ret);
         case OPERATION_IS_OPEN:
                 return is_open(host, operation, ret);
         case OPERATION_UNLINK_NODE:

@@ -29,7 +29,7 @@ typedef enum OperationType {
         OPERATION_READ_NUM_VFS,        /* *ret_text */
         OPERATION_WRITE_NUM_VFS,       /* text */
         OPERATION_GUARD, /* look again; number: allowed 1 << InUse, ALLOW_PASSING; *ret_text: NULL
-                          * free, else a sentence with a remedy, and *ret_use the kind of use */
+                          * free, else a sentence with a remedy, and what kind of use in *ret_answer */
         OPERATION_IS_OPEN, /* is the function, or the group `number`, open through vfio?
                             * *ret_text: NULL no, else who: "1234 (qemu-system-x86)" */
         OPERATION_LOAD_RECORD,   /* *ret_record: NULL = none for this instance */
@@ -68,7 +68,7 @@ typedef struct Operation {
         const DeviceRecord *record;
         const NodeSettings *node;
         uint64_t udev_usec;        /* OPERATION_GUARD: how long udev's own look may still take */
-        InUse *ret_use;            /* OPERATION_GUARD */
+        GuardAnswer *ret_answer;    /* OPERATION_GUARD */
         DeviceRecord **ret_record; /* OPERATION_LOAD_RECORD; belongs to the caller */
         NodeOutcome *ret_node;     /* OPERATION_FINISH_NODE; NULL: not of interest */
 } Operation;

@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "exec/transaction-internal.h"
 #include "exec/transaction.h"
 #include "util/parse.h"
 #include "util/strings.h"
@@ -232,19 +231,15 @@ static bool check_virtual_function(Work *work, const Device *vf)
 {
         _cleanup_free_ char *driver = NULL, *why = NULL;
         Operation read = { .type = OPERATION_READ_DRIVER };
-        Operation guard = {
-                .type = OPERATION_GUARD,
-                .udev_usec = guard_udev_usec(work->options,
-                        physical_function_timeout(work->plan)),
-        };
+        Operation guard = { .type = OPERATION_GUARD };
         Operation is_open = { .type = OPERATION_IS_OPEN, .number = vf->group };
-        InUse use = IN_USE_BLIND;
+        GuardAnswer answer = {};
         int r;
 
         r = perform_on(work, vf, &read, &driver);
         if (r < 0)
                 return stop_in_use(work, vf, r, strerror(-r));
-        guard.ret_use = &use;
+        guard.ret_answer = &answer;
         r = perform_on(work, vf, !driver || driver_is_vfio(driver) ? &is_open : &guard, &why);
         if (r < 0)
                 return stop_in_use(work, vf, r, strerror(-r));

@@ -61,11 +61,9 @@ typedef struct Transaction {
         bool has_intent;
         bool node_secured;
         NodeOutcome node;
+        uint64_t udev_until_usec; /* until then udev is waited for, 0: it is not */
+        bool has_waited;
 } Transaction;
-
-/* How long udev may still look at what is to be taken, so that an operation's own time is not over
- * before that. */
-uint64_t guard_udev_usec(const TransactionOptions *options, uint64_t timeout_usec);
 
 /* transaction-step.c: single operations and what their failure means */
 int member_perform(const Transaction *transaction, const Member *member, OperationType type,
@@ -92,7 +90,8 @@ int member_unbind(const Transaction *transaction, Member *member) _must_check_;
 /* For an unbind that failed: an open device is refused, not failed. */
 bool transaction_stop_unbind(Transaction *transaction, const Member *member, int error);
 int member_bind(const Transaction *transaction, Member *member, const char *driver) _must_check_;
-/* The guard's second look; a refusal is the cause. */
+/* The guard's second look; a refusal is the cause. Waits for udev until the transaction's time for
+ * that is over, and says so in has_waited. */
 bool member_check_guard(Transaction *transaction, Member *member);
 bool member_check_open(Transaction *transaction, Member *member);
 /* The driver it is on now is to be unbound. */

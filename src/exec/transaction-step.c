@@ -5,8 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* As long as a drive may take that has to spin up first. */
-#define UDEV_LOOK_USEC (10 * USEC_PER_SEC)
+#include "util/io.h"
 
 /* One for which the group has a node; NULL: there is none. */
 static const Device *node_member(const Transaction *transaction)
@@ -252,11 +251,11 @@ uint64_t group_timeout(const GroupPlan *group)
         return group->timeout_usec > 0 ? group->timeout_usec : TRANSACTION_DEFAULT_TIMEOUT_USEC;
 }
 
-uint64_t guard_udev_usec(const TransactionOptions *options, uint64_t timeout_usec)
+static uint64_t time_left(uint64_t until_usec)
 {
-        if (!options->waits_for_udev)
-                return 0;
-        return timeout_usec / 2 < UDEV_LOOK_USEC ? timeout_usec / 2 : UDEV_LOOK_USEC;
+        uint64_t now = until_usec > 0 ? now_monotonic() : 0;
+
+        return until_usec > now ? until_usec - now : 0;
 }
 
 bool member_check_guard(Transaction *transaction, Member *member)
@@ -264,15 +263,14 @@ bool member_check_guard(Transaction *transaction, Member *member)
         const Operations *operations = transaction->operations;
         Operation operation = member_operation(transaction, member, OPERATION_GUARD, NULL);
         _cleanup_free_ char *why = NULL;
-        InUse use = IN_USE_BLIND;
+        GuardAnswer answer = {};
         int r;
 
         operation.number = member->plan->allow_in_use;
         if (member->plan->fresh)
                 operation.number |= ALLOW_PASSING;
-        operation.udev_usec = guard_udev_usec(transaction->options,
-                group_timeout(transaction->group));
-        operation.ret_use = &use;
+        operation.udev_usec = time_left(transaction->udev_until_usec);
+        operation.ret_answer = &answer;
         r = operations->perform(operations->userdata, &operation, &why);
         if (r == -ENODEV)
                 return transaction_stop_operation(transaction, member, OPERATION_GUARD, r);
@@ -280,9 +278,12 @@ bool member_check_guard(Transaction *transaction, Member *member)
                 return transaction_stop(transaction, member, STATE_REFUSED, REASON_GUARD_BLIND, r,
                         "It cannot be told whether the host uses it (%s). Unbind it by hand if it "
                         "is free, then run \"vfio-bindctl apply\"", strerror(-r));
+        transaction->has_waited = transaction->has_waited || answer.has_waited;
+        /* of what is over by itself no record is to say that it was refused */
         if (why)
-                return transaction_stop(transaction, member, STATE_REFUSED, in_use_reason(use), 0,
-                        "%s", why);
+                return transaction_stop(transaction, member,
+                        answer.is_passing ? STATE_PENDING : STATE_REFUSED,
+                        in_use_reason(answer.use), 0, "%s", why);
         return true;
 }
 

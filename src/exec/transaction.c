@@ -8,6 +8,9 @@
 #include "exec/transaction-internal.h"
 #include "util/io.h"
 
+/* As long as a drive may take that has to spin up first. */
+#define UDEV_LOOK_USEC (10 * USEC_PER_SEC)
+
 static void transaction_done(Transaction *transaction)
 {
         for (size_t i = 0; i < transaction->n_members; i++) {
@@ -175,7 +178,7 @@ static bool look(Transaction *transaction)
         return true;
 }
 
-static bool guard(Transaction *transaction)
+static bool guard_all(Transaction *transaction)
 {
         for (size_t i = 0; i < transaction->n_members; i++) {
                 Member *member = &transaction->members[i];
@@ -185,6 +188,30 @@ static bool guard(Transaction *transaction)
                         return false;
         }
         return true;
+}
+
+/* For half of the time that the operation has, so that it is not over before that. */
+static uint64_t udev_deadline(const Transaction *transaction)
+{
+        uint64_t time = group_timeout(transaction->group) / 2;
+
+        if (!transaction->options->waits_for_udev)
+                return 0;
+        return now_monotonic() + (time < UDEV_LOOK_USEC ? time : UDEV_LOOK_USEC);
+}
+
+/* Once udev was waited for, what had been free before that may be in use. */
+static bool guard(Transaction *transaction)
+{
+        bool is_free;
+
+        transaction->udev_until_usec = udev_deadline(transaction);
+        do {
+                transaction->has_waited = false;
+                is_free = guard_all(transaction);
+        } while (is_free && transaction->has_waited);
+        transaction->udev_until_usec = 0;
+        return is_free;
 }
 
 /* Unbinding an open vfio device ejects it from its guest and never ends; a host driver in a group

@@ -369,38 +369,17 @@ static bool is_allowed(const UseNote *note, unsigned allow)
         return allow & ~never & 1U << note->use;
 }
 
-static int look_closely(const Host *host, const PciAddress *address, unsigned allow,
-        Snapshot **ret)
-{
-        _cleanup_snapshot_ Snapshot *snapshot = NULL;
-
-        int r = scan_function(host, address, &snapshot);
-        if (r < 0)
-                return r;
-        _cleanup_guard_ Guard guard = {.host = host, .snapshot = snapshot};
-        r = look(&guard);
-        if (r == 0)
-                r = guard_check_exclusive(&guard, &snapshot->devices[0]);
-        /* That is process use; it need not be looked for where it is allowed. */
-        if (r == 0 && !(allow & 1U << IN_USE_PROCESS))
-                r = guard_check_mappings(&guard);
-        if (r < 0)
-                return r;
-        sort_notes(&snapshot->devices[0]);
-        *ret = TAKE_POINTER(snapshot);
-        return 0;
-}
-
 static bool is_look_of_udev(const UseNote *note)
 {
         return note->is_passing && note->use == IN_USE_PROCESS;
 }
 
-/* What has to be stopped comes before what is over by itself. */
-static const UseNote *find_obstacle(const Device *device, unsigned allow)
+/* What has to be stopped comes before what is over by itself; NULL: nothing is in the way. */
+static const UseNote *find_obstacle(Device *device, unsigned allow)
 {
         const UseNote *passing = NULL;
 
+        sort_notes(device);
         for (size_t i = 0; i < device->n_uses; i++) {
                 const UseNote *note = &device->uses[i];
 
@@ -414,39 +393,73 @@ static const UseNote *find_obstacle(const Device *device, unsigned allow)
         return passing;
 }
 
-static int describe_obstacle(const UseNote *note, InUse *ret_use, char **ret)
+/* Who opens a drive for himself alone keeps udev's programs from doing so. */
+static int look_closely(Guard *guard, unsigned allow)
+{
+        Device *device = &guard->snapshot->devices[0];
+
+        int r = look(guard);
+        if (r < 0)
+                return r;
+        const UseNote *obstacle = find_obstacle(device, allow);
+        if (obstacle && is_look_of_udev(obstacle))
+                return 0;
+        r = guard_check_exclusive(guard, device);
+        /* That is process use; it need not be looked for where it is allowed. */
+        if (r == 0 && !(allow & 1U << IN_USE_PROCESS))
+                r = guard_check_mappings(guard);
+        return r;
+}
+
+static int describe_obstacle(const UseNote *note, GuardAnswer *ret_answer, char **ret)
 {
         int r = note->remedy ? format_string(ret, "%s. %s.", note->what, note->remedy) :
                                format_string(ret, "%s.", note->what);
 
-        if (r == 0)
-                *ret_use = note->use;
+        if (r == 0) {
+                ret_answer->use = note->use;
+                ret_answer->is_passing = is_look_of_udev(note);
+        }
         return r;
 }
 
+static int check_once(const Host *host, const PciAddress *address, unsigned allow,
+        GuardAnswer *ret_answer, char **ret)
+{
+        _cleanup_snapshot_ Snapshot *snapshot = NULL;
+
+        int r = scan_function(host, address, &snapshot);
+        if (r < 0)
+                return r;
+        _cleanup_guard_ Guard guard = {.host = host, .snapshot = snapshot};
+        r = look_closely(&guard, allow);
+        if (r < 0)
+                return r;
+        const UseNote *note = find_obstacle(&snapshot->devices[0], allow);
+        return note ? describe_obstacle(note, ret_answer, ret) : 0;
+}
+
 int guard_check(const Host *host, const PciAddress *address, unsigned allow, uint64_t udev_usec,
-        InUse *ret_use, char **ret)
+        GuardAnswer *ret_answer, char **ret)
 {
         uint64_t deadline = now_monotonic() + udev_usec;
+        bool has_waited = false;
 
         for (;;) {
-                _cleanup_snapshot_ Snapshot *snapshot = NULL;
-                char *text = NULL;
+                GuardAnswer answer = { .has_waited = has_waited };
+                _cleanup_free_ char *text = NULL;
 
-                int r = look_closely(host, address, allow, &snapshot);
+                int r = check_once(host, address, allow, &answer, &text);
                 if (r < 0)
                         return r;
-                const UseNote *note = find_obstacle(&snapshot->devices[0], allow);
                 uint64_t now = now_monotonic();
-                if (note && is_look_of_udev(note) && now < deadline) {
-                        uint64_t left = deadline - now;
-
-                        udev_queue_wait(host, left < LOOK_AGAIN_USEC ? left : LOOK_AGAIN_USEC);
-                        continue;
+                if (!answer.is_passing || now >= deadline) {
+                        *ret_answer = answer;
+                        *ret = TAKE_POINTER(text);
+                        return 0;
                 }
-                r = note ? describe_obstacle(note, ret_use, &text) : 0;
-                if (r == 0)
-                        *ret = text;
-                return r;
+                uint64_t left = deadline - now;
+                udev_queue_wait(host, left < LOOK_AGAIN_USEC ? left : LOOK_AGAIN_USEC);
+                has_waited = true;
         }
 }

@@ -41,7 +41,7 @@ static uint64_t udev_usec;
 
 static void note_udev_time(FakeKernel *kernel, const Operation *operation)
 {
-        if (operation->type == OPERATION_GUARD)
+        if (operation->type == OPERATION_GUARD && operation->udev_usec > udev_usec)
                 udev_usec = operation->udev_usec;
 }
 
@@ -55,7 +55,7 @@ static uint64_t carry_out_waiting(bool waits_for_udev, uint64_t timeout_usec)
         run.stand.group.settings = &settings;
         run.stand.options.waits_for_udev = waits_for_udev;
         run.stand.kernel->hook = note_udev_time;
-        udev_usec = UINT64_MAX;
+        udev_usec = 0;
         run_carry_out(&run);
         return udev_usec;
 }
@@ -63,9 +63,51 @@ static uint64_t carry_out_waiting(bool waits_for_udev, uint64_t timeout_usec)
 /* Neither a boot nor udev itself is kept waiting, nor a worker so long that it is given up. */
 static void test_guard_waits_for_udev(void)
 {
-        ASSERT_EQ(carry_out_waiting(true, 30 * USEC_PER_SEC), 10 * USEC_PER_SEC);
-        ASSERT_EQ(carry_out_waiting(true, 4 * USEC_PER_SEC), 2 * USEC_PER_SEC);
+        uint64_t usual = carry_out_waiting(true, 30 * USEC_PER_SEC);
+        uint64_t little = carry_out_waiting(true, 4 * USEC_PER_SEC);
+
+        ASSERT_TRUE(usual > 5 * USEC_PER_SEC && usual <= 10 * USEC_PER_SEC);
+        ASSERT_TRUE(little > 0 && little <= 2 * USEC_PER_SEC);
         ASSERT_EQ(carry_out_waiting(false, 30 * USEC_PER_SEC), 0);
+}
+
+/* The first one had been free before the second one was waited for. */
+static void use_while_waiting(FakeKernel *kernel, const Operation *operation)
+{
+        FakeFunction *gpu = fake_kernel_function(kernel, GPU_ADDRESS);
+
+        if (fake_kernel_function(kernel, SOUND_ADDRESS)->waits || gpu->in_use[0])
+                return;
+        strcpy(gpu->in_use, "/dev/dri/card0 is open in 77 (Xorg)");
+        gpu->use = IN_USE_PROCESS;
+}
+
+static void test_guard_looks_again_after_waiting(void)
+{
+        _cleanup_run_ Run run = {};
+
+        run_prepare(&run, "bind-taken");
+        run.stand.options.waits_for_udev = true;
+        run_function(&run, SOUND_ADDRESS)->waits = true;
+        run.stand.kernel->hook = use_while_waiting;
+        run_carry_out(&run);
+        run_expect(&run, STATE_REFUSED, REASON_IN_USE_PROCESS, "Xorg");
+        run_expect_no_write(&run);
+}
+
+/* What udev looks at for longer than we wait is tried again: it was neither refused nor let go. */
+static void test_guard_does_not_refuse_for_udev(void)
+{
+        _cleanup_run_ Run run = {};
+
+        run_prepare(&run, "undo-reclaim");
+        run_function(&run, GPU_ADDRESS)->passing = true;
+        run_function(&run, GPU_ADDRESS)->use = IN_USE_PROCESS;
+        strcpy(run_function(&run, GPU_ADDRESS)->in_use, "udev looks at it");
+        run_carry_out(&run);
+        run_expect(&run, STATE_PENDING, REASON_IN_USE_PROCESS, "udev looks at it");
+        run_expect_no_write(&run);
+        ASSERT_EQ(run_function(&run, GPU_ADDRESS)->record.state, STATE_BOUND);
 }
 
 static void test_guard_blind(void)
@@ -258,6 +300,8 @@ int main(void)
         test_guard();
         test_guard_allowed();
         test_guard_waits_for_udev();
+        test_guard_looks_again_after_waiting();
+        test_guard_does_not_refuse_for_udev();
         test_guard_blind();
         test_hotplug_in_use();
         test_needs_apply();

@@ -381,10 +381,10 @@ static bool sees_zero_mapped(const Host *host, unsigned allow)
 {
         const PciAddress nic = {.bus = 4};
         _cleanup_free_ char *text = NULL;
-        InUse use;
+        GuardAnswer answer;
 
-        ASSERT_OK(guard_check(host, &nic, allow, 0, &use, &text));
-        if (!text || use != IN_USE_PROCESS || !is_about_us(text))
+        ASSERT_OK(guard_check(host, &nic, allow, 0, &answer, &text));
+        if (!text || answer.use != IN_USE_PROCESS || !is_about_us(text))
                 return false;
         ASSERT_CONTAINS(text, "/dev/zero is mapped by ");
         return true;
@@ -446,7 +446,7 @@ static void test_many_processes(void)
         _cleanup_host_ Host host = {.root = -1};
         const PciAddress controller = {.bus = 5};
         char *text = NULL;
-        InUse use;
+        GuardAnswer answer;
 
         fake_sysfs_add(fake, GUARD_MACHINE);
         for (unsigned i = 0; i < 200; i++) {
@@ -459,14 +459,14 @@ static void test_many_processes(void)
         }
         fake_sysfs_add(fake, "file proc/swaps Filename\\tType\\n/dev/sda partition\\t1\\t0\\t-2");
         ASSERT_OK(host_open(fake->root, &host));
-        ASSERT_OK(guard_check(&host, &controller, 1U << IN_USE_PROCESS | ALLOW_PASSING, 0, &use,
+        ASSERT_OK(guard_check(&host, &controller, 1U << IN_USE_PROCESS | ALLOW_PASSING, 0, &answer,
                 &text));
-        ASSERT_EQ(use, IN_USE_SYSTEM);
+        ASSERT_EQ(answer.use, IN_USE_SYSTEM);
         free(text);
         /* and somebody's use beside udev's */
         fake_sysfs_write(fake, "proc/swaps", "Filename\tType\n");
-        ASSERT_OK(guard_check(&host, &controller, ALLOW_PASSING, 0, &use, &text));
-        ASSERT_EQ(use, IN_USE_PROCESS);
+        ASSERT_OK(guard_check(&host, &controller, ALLOW_PASSING, 0, &answer, &text));
+        ASSERT_EQ(answer.use, IN_USE_PROCESS);
         ASSERT_CONTAINS(text, "smartd");
         free(text);
 }
@@ -478,24 +478,24 @@ static void test_check(void)
         _cleanup_host_ Host host = {.root = -1};
         const PciAddress drive = {.bus = 2}, nic = {.bus = 3};
         char *text = NULL;
-        InUse use;
+        GuardAnswer answer;
 
         fake_sysfs_add(fake, GUARD_MACHINE
                 "file proc/net/if_inet6 20010db8000000000000000000000001 02 40 00 80     eno1");
         fake_sysfs_add(fake, "file proc/50/comm (udev-worker)\n"
                 "symlink proc/50/fd/0 /dev/nvme1n1");
         ASSERT_OK(host_open(fake->root, &host));
-        ASSERT_OK(guard_check(&host, &drive, 0, 0, &use, &text));
-        ASSERT_EQ(use, IN_USE_PROCESS);
+        ASSERT_OK(guard_check(&host, &drive, 0, 0, &answer, &text));
+        ASSERT_EQ(answer.use, IN_USE_PROCESS);
         ASSERT_STREQ(text, "/dev/nvme1n1 is open in (udev-worker) (process 50). "
                            "Wait until udev has looked at it.");
         free(text);
-        ASSERT_OK(guard_check(&host, &nic, 1U << IN_USE_PROCESS, 0, &use, &text));
-        ASSERT_EQ(use, IN_USE_NETWORK);
+        ASSERT_OK(guard_check(&host, &nic, 1U << IN_USE_PROCESS, 0, &answer, &text));
+        ASSERT_EQ(answer.use, IN_USE_NETWORK);
         free(text);
-        ASSERT_OK(guard_check(&host, &drive, ALLOW_PASSING, 0, &use, &text));
+        ASSERT_OK(guard_check(&host, &drive, ALLOW_PASSING, 0, &answer, &text));
         ASSERT_TRUE(!text);
-        ASSERT_OK(guard_check(&host, &nic, ALLOW_PASSING, 0, &use, &text));
+        ASSERT_OK(guard_check(&host, &nic, ALLOW_PASSING, 0, &answer, &text));
         ASSERT_TRUE(!text);
 }
 
@@ -547,12 +547,12 @@ static char *check_during_look(const char *ends_with, const char *appears)
         const PciAddress drive = {.bus = 2};
         char *text = NULL;
         pthread_t thread;
-        InUse use;
+        GuardAnswer answer;
 
         fake_sysfs_add(fake, UDEV_MACHINE);
         ASSERT_OK(host_open(fake->root, &host));
         ASSERT_EQ(pthread_create(&thread, NULL, end_look, &look), 0);
-        ASSERT_OK(guard_check(&host, &drive, 0, LONG_USEC, &use, &text));
+        ASSERT_OK(guard_check(&host, &drive, 0, LONG_USEC, &answer, &text));
         ASSERT_EQ(pthread_join(thread, NULL), 0);
         return text;
 }
@@ -565,7 +565,7 @@ static void test_udev_is_waited_for(void)
         _cleanup_host_ Host host = {.root = -1};
         const PciAddress drive = {.bus = 2};
         char *text;
-        InUse use;
+        GuardAnswer answer;
 
         ASSERT_TRUE(!check_during_look("run/udev/queue", NULL));
         ASSERT_TRUE(!check_during_look("proc/50", NULL)); /* udev goes on with something else */
@@ -576,12 +576,12 @@ static void test_udev_is_waited_for(void)
 
         fake_sysfs_add(fake, UDEV_MACHINE);
         ASSERT_OK(host_open(fake->root, &host));
-        ASSERT_OK(guard_check(&host, &drive, 0, 300 * USEC_PER_MSEC, &use, &text));
+        ASSERT_OK(guard_check(&host, &drive, 0, 300 * USEC_PER_MSEC, &answer, &text));
         ASSERT_STREQ(text, "/dev/nvme1n1 is open in (udev-worker) (process 50). "
                            "Wait until udev has looked at it.");
         free(text);
         fake_sysfs_add(fake, "file proc/60/comm dd\nsymlink proc/60/fd/3 /dev/nvme1n1");
-        ASSERT_OK(guard_check(&host, &drive, 0, LONG_USEC, &use, &text));
+        ASSERT_OK(guard_check(&host, &drive, 0, LONG_USEC, &answer, &text));
         ASSERT_CONTAINS(text, "is open in dd");
         free(text);
 }

@@ -277,28 +277,28 @@ static void test_check(void)
         const PciAddress disk = {.bus = 5}, nic = {.bus = 3}, free_one = {.bus = 2},
                          nobody = {.bus = 9};
         char *text = (char *) "untouched";
-        InUse use = _IN_USE_MAX;
+        GuardAnswer answer = { .use = _IN_USE_MAX };
 
         fake_sysfs_add(fake, GUARD_MACHINE
                 "file proc/self/mountinfo 30 1 8:0 / /mnt rw - ext4 /dev/sda rw\n" ROUTES
                 ROUTE("eno1", "00000000", "0003", "00000000"));
         ASSERT_OK(host_open(fake->root, &host));
-        ASSERT_EQ(guard_check(&host, &nobody, 0, 0, &use, &text), -ENODEV);
+        ASSERT_EQ(guard_check(&host, &nobody, 0, 0, &answer, &text), -ENODEV);
         ASSERT_STREQ(text, "untouched");
-        ASSERT_OK(guard_check(&host, &free_one, 0, 0, &use, &text));
+        ASSERT_OK(guard_check(&host, &free_one, 0, 0, &answer, &text));
         ASSERT_TRUE(!text);
 
-        ASSERT_OK(guard_check(&host, &nic, 0, 0, &use, &text));
-        ASSERT_EQ(use, IN_USE_NETWORK);
+        ASSERT_OK(guard_check(&host, &nic, 0, 0, &answer, &text));
+        ASSERT_EQ(answer.use, IN_USE_NETWORK);
         ASSERT_STREQ(text, "eno1 carries the default route. "
                            "Move the default route to another interface.");
         free(text);
-        ASSERT_OK(guard_check(&host, &nic, 1U << IN_USE_NETWORK, 0, &use, &text));
+        ASSERT_OK(guard_check(&host, &nic, 1U << IN_USE_NETWORK, 0, &answer, &text));
         ASSERT_TRUE(!text);
 
         /* no setting overrides system use */
-        ASSERT_OK(guard_check(&host, &disk, ~0U, 0, &use, &text));
-        ASSERT_EQ(use, IN_USE_SYSTEM);
+        ASSERT_OK(guard_check(&host, &disk, ~0U, 0, &answer, &text));
+        ASSERT_EQ(answer.use, IN_USE_SYSTEM);
         ASSERT_STREQ(text, "/dev/sda is mounted on /mnt. Unmount it.");
         free(text);
 }

@@ -216,12 +216,15 @@ static int write_num_vfs(FakeFunction *function, unsigned number)
         return 0;
 }
 
-static int check_guard(const FakeFunction *function, const Operation *operation, char **ret)
+static int check_guard(FakeFunction *function, const Operation *operation, char **ret)
 {
+        operation->ret_answer->has_waited = function->waits;
+        function->waits = false;
         if (!function->in_use[0] || (operation->number & 1 << function->use))
                 return 0;
         *ret = strdup(function->in_use);
-        *operation->ret_use = function->use;
+        operation->ret_answer->use = function->use;
+        operation->ret_answer->is_passing = function->passing;
         return 0;
 }
 

@@ -53,6 +53,8 @@ typedef struct FakeFunction {
 
         bool not_ready;               /* between its `add` event and pci_bus_add_device() */
         char attached_at_write[FAKE_NAME_MAX]; /* takes it just before the next override write */
+        bool passing;                 /* that of in_use */
+        bool waits;                   /* the guard waits for udev, once */
         char in_use[FAKE_NAME_MAX];   /* what the guard says of it while on a host driver */
         InUse use;
         char open_by[FAKE_NAME_MAX];  /* who has it open while on a vfio driver, or on none: its
