@@ -147,12 +147,15 @@ static int drop_access_list(int fd)
         return 0;
 }
 
-/* Who owns it can set its mode until it is root's: only then is the mode what we make it. */
-static int take_from_owner(int fd, const struct stat *now)
+/* Who owns it can set its mode and, among his, its group until it is root's: only then is it what
+ * we make it, whatever it was when it was looked at. */
+static int take_from_owner(int fd)
 {
-        int r = now->st_uid != 0 ? change_owner(fd, 0, (gid_t) -1) : 0;
+        int r = change_owner(fd, 0, (gid_t) -1);
 
-        return r < 0 ? r : drop_access_list(fd);
+        if (r == 0)
+                r = drop_access_list(fd);
+        return r < 0 ? r : change_mode(fd, 0600);
 }
 
 /* While the group changes nobody has rights by it: neither the old one those of the new mode, nor
@@ -164,14 +167,12 @@ static int set_owner_and_mode(int fd, const struct stat *now, uid_t uid, gid_t g
 
         if (now->st_uid == uid && now->st_gid == gid && (now->st_mode & 07777) == mode)
                 return 0;
-        r = now->st_uid == uid ? drop_access_list(fd) : take_from_owner(fd, now);
-        if (r == 0 && now->st_gid != gid)
-                r = change_mode(fd, 0600);
-        if (r == 0 && now->st_gid != gid)
+        r = take_from_owner(fd);
+        if (r == 0)
                 r = change_owner(fd, (uid_t) -1, gid);
         if (r == 0)
                 r = change_mode(fd, mode);
-        if (r == 0 && now->st_uid != uid && uid != 0)
+        if (r == 0 && uid != 0)
                 r = change_owner(fd, uid, (gid_t) -1);
         return r;
 }
@@ -179,16 +180,10 @@ static int set_owner_and_mode(int fd, const struct stat *now, uid_t uid, gid_t g
 /* For taking away: nobody but root, and nobody may have changed it meanwhile. */
 static int make_private(int fd, const struct stat *now)
 {
-        int r;
-
         if (now->st_uid == 0 && now->st_gid == 0 && (now->st_mode & 07777) == 0600)
                 return 0;
-        r = take_from_owner(fd, now);
-        if (r == 0)
-                r = change_mode(fd, 0600);
-        if (r == 0 && now->st_gid != 0)
-                r = change_owner(fd, (uid_t) -1, 0);
-        return r;
+        int r = take_from_owner(fd);
+        return r < 0 ? r : change_owner(fd, (uid_t) -1, 0);
 }
 
 static int apply(const Host *host, const NodeRequest *request, int fd, const struct stat *status,

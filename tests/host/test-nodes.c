@@ -29,15 +29,20 @@ int chmod(const char *path, mode_t mode)
         return 0;
 }
 
-/* Likewise: what anybody but its owner may do while the group changes. */
+/* Likewise: what anybody but its owner may do while the group changes. And he may give it to a group
+ * of his in the moment before it is taken from him. */
 static mode_t open_to_others;
 
 int fchownat(int directory, const char *path, uid_t uid, gid_t gid, int flags)
 {
         struct stat status;
 
-        if (gid != (gid_t) -1 && fstat(directory, &status) == 0)
+        if (fstat(directory, &status) < 0)
+                return -1;
+        if (gid != (gid_t) -1)
                 open_to_others |= status.st_mode & 0077;
+        if (owner_meddles && status.st_uid != 0)
+                (void) syscall(SYS_fchownat, directory, path, (uid_t) -1, 99, flags);
         return (int) syscall(SYS_fchownat, directory, path, uid, gid, flags);
 }
 
