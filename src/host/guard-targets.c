@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
 #include <limits.h>
+#include <string.h>
 
 #include "host/guard-block.h"
 #include "host/guard-internal.h"
@@ -20,13 +22,14 @@ typedef struct Served {
         bool is_controller;
 } Served;
 
-static bool read_setting(const Guard *guard, const Served *served, const char *name, char *buffer,
+/* Returns its length or a negative errno. */
+static int read_setting(const Guard *guard, const Served *served, const char *name, char *buffer,
         size_t size)
 {
         _cleanup_free_ char *path = NULL;
 
-        return format_string(&path, "%s/%s", served->directory, name) == 0 &&
-                read_attribute_at(guard->host->root, path, buffer, size) > 0;
+        int r = format_string(&path, "%s/%s", served->directory, name);
+        return r < 0 ? r : (int) read_attribute_at(guard->host->root, path, buffer, size);
 }
 
 /* The kernel takes "/dev/nvme0" there, and nothing that leads to it
@@ -57,22 +60,48 @@ static int note_served(Guard *guard, const Served *served, const char *node, con
         return r;
 }
 
-/* One that is switched off opens nothing. What is on a file is on a mounted file system, which is
- * noted already. */
-static int scan_served(Guard *guard, const Served *served)
+static int add_blind(Guard *guard, const Served *served, int error)
+{
+        _cleanup_free_ char *name = NULL, *what = NULL;
+
+        int r = guard_printable(served->subsystem, &name);
+        if (r == 0)
+                r = format_string(&what,
+                        "what is served to other machines as %s cannot be found (%s)", name,
+                        strerror(-error));
+        return r < 0 ? r : guard_add_blind(guard, GUARD_STORAGE, what,
+                                   "Take it out of the NVMe target");
+}
+
+/* What is on a file is on a mounted file system, which is noted already. (A node that somebody made
+ * outside of /dev is taken for a file.) */
+static int scan_enabled(Guard *guard, const Served *served)
 {
         _cleanup_free_ char *path = NULL;
-        char enabled[8], node[PATH_MAX];
+        char node[PATH_MAX];
 
-        if (!read_setting(guard, served, "enable", enabled, sizeof(enabled)) ||
-            !streq(enabled, "1") ||
-            !read_setting(guard, served, "device_path", node, sizeof(node)))
+        int r = read_setting(guard, served, "device_path", node, sizeof(node));
+        if (r > 0 && !startswith(node, "/dev/"))
                 return 0;
-        int r = served->is_controller ? find_controller(guard, node, &path)
-                                      : guard_block_find_node(guard->host, node, &path);
+        if (r >= 0)
+                r = served->is_controller ? find_controller(guard, node, &path)
+                                          : guard_block_find_node(guard->host, node, &path);
         if (r == 0)
                 r = note_served(guard, served, node, path);
-        return scan_error_is_fatal(r) ? r : 0;
+        return r < 0 && !scan_error_is_fatal(r) ? add_blind(guard, served, r) : r;
+}
+
+/* One that is switched off opens nothing. */
+static int scan_served(Guard *guard, const Served *served)
+{
+        char enabled[8];
+
+        int r = read_setting(guard, served, "enable", enabled, sizeof(enabled));
+        if (r == -ENOENT || r == -ENOTDIR) /* gone, or the kernel has no such thing */
+                return 0;
+        if (r < 0)
+                return scan_error_is_fatal(r) ? r : add_blind(guard, served, r);
+        return streq(enabled, "1") ? scan_enabled(guard, served) : 0;
 }
 
 static int list(Guard *guard, const char *directory, char ***ret)

@@ -87,9 +87,13 @@ static void test_nvme_target(void)
                 "/dev/nvme1n1 is served to other machines as nqn.2014-08.org.example:drive",
                 "Take it out of the NVMe target");
         assert_in_use(NAMESPACE("1", "0", "/dev/nvme1n1") NAMESPACE("2", "1", "/dev/nvme0n1p1")
-                      NAMESPACE("3", "1", "/srv/image") NAMESPACE("4", "1", "/dev/none")
+                      NAMESPACE("3", "1", "/srv/image") NAMESPACE("4", "0", "/dev/none")
                       "dir " TARGET "namespaces/5",
                 IN_USE_HOLDERS, "0000:01:00.0");
+        assert_in_use(NAMESPACE("1", "1", "/dev/none"), IN_USE_BLIND,
+                "0000:01:00.0 0000:02:00.0 0000:05:00.0");
+        assert_in_use("file " TARGET "namespaces/1/enable 1", IN_USE_BLIND,
+                "0000:01:00.0 0000:02:00.0 0000:05:00.0");
         assert_in_use("file " TARGET "passthru/enable 1\n"
                       "file " TARGET "passthru/device_path /dev/nvme1\n"
                       "link sys/class/nvme/nvme1 @0000:02:00.0/nvme/nvme1",
