@@ -62,7 +62,7 @@ typedef struct GroupPlan {
         bool has_work;
         const ClaimSettings *settings; /* of its claims, which agree; NULL: not claimed */
         bool wants_node; /* claimed and all on VFIO, or going to be */
-        uint64_t timeout_usec; /* for a group without settings that has work */
+        uint64_t timeout_usec; /* for a group without settings */
         ResumeCount resumed; /* this plan included; for its intent */
 } GroupPlan;
 

@@ -616,7 +616,7 @@ int planner_decide_group(const Planning *planning, GroupPlan *group)
 
         if (!in_scope(planning, group))
                 drop_work(group);
-        if (!group->settings && group->has_work)
+        if (!group->settings)
                 group->timeout_usec = unclaimed_timeout(planning, group);
         return 0;
 }
