@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ctl/complain.h"
@@ -400,13 +401,22 @@ static int save(const Machine *machine, FILE *file)
         return fflush(file) != 0 || ferror(file) ? (errno > 0 ? -errno : -EIO) : 0;
 }
 
-/* Whoever runs this as root gets what others may not read, and may be in a directory of theirs. */
+/* Whoever runs this as root gets what others may not read, and may be in a directory of theirs: a
+ * file that is there already is to be his own. */
 static FILE *open_private(const char *path)
 {
-        _cleanup_close_ int fd =
-                open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, 0600);
-        FILE *file = fd < 0 ? NULL : fdopen(fd, "we");
+        _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_NOCTTY | O_CLOEXEC, 0600);
+        struct stat status;
 
+        if (fd < 0 || fstat(fd, &status) < 0)
+                return NULL;
+        if (S_ISREG(status.st_mode) && status.st_uid != geteuid()) {
+                errno = EPERM;
+                return NULL;
+        }
+        if (S_ISREG(status.st_mode) && ftruncate(fd, 0) < 0)
+                return NULL;
+        FILE *file = fdopen(fd, "we");
         if (file)
                 (void) TAKE_FD(fd);
         return file;
