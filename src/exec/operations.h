@@ -29,7 +29,7 @@ typedef enum OperationType {
         OPERATION_READ_NUM_VFS,        /* *ret_text */
         OPERATION_WRITE_NUM_VFS,       /* text */
         OPERATION_GUARD, /* look again; number: allowed 1 << InUse, ALLOW_PASSING; *ret_text: NULL
-                          * free, else a sentence with a remedy, and what kind of use in *ret_answer */
+                          * free, else a sentence with a remedy; *ret_answer: what kind of use */
         OPERATION_IS_OPEN, /* is the function, or the group `number`, open through vfio?
                             * *ret_text: NULL no, else who: "1234 (qemu-system-x86)" */
         OPERATION_LOAD_RECORD,   /* *ret_record: NULL = none for this instance */

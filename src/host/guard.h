@@ -14,10 +14,10 @@ int guard_scan(const Host *host, Snapshot *snapshot) _must_check_;
 /* One function, right before the first write; each block device below it is opened once with
  * O_EXCL, and each process asked what it has mapped, so workers only. `allow` is a set of
  * 1 << InUse and ALLOW_PASSING; system use and what cannot be looked at are never allowed. *ret:
- * NULL free, else a sentence that names the thing in the way and a safe remedy; *ret_answer:
- * what kind of use that is. Where nothing but udev's look at it is in the
- * way, that is waited for, `udev_usec` at most, and no device is opened meanwhile. Returns 0, -ENODEV if the function is gone, another
- * negative errno. */
+ * NULL free, else a sentence that names the thing in the way and a safe remedy; *ret_answer: what
+ * kind of use that is. Where nothing but udev's look at it is in the way, that is waited for,
+ * `udev_usec` at most, and no device is opened meanwhile. Returns 0, -ENODEV if the function is
+ * gone, another negative errno. */
 int guard_check(const Host *host, const PciAddress *address, unsigned allow, uint64_t udev_usec,
         GuardAnswer *ret_answer, char **ret) _must_check_;
 
