@@ -183,8 +183,7 @@ class VirtualMachine:
                 for key, _ in selector.select(timeout=0.5):
                     self._showed_life |= key.data != "qmp"
                     if key.data == "results":
-                        self.results.feed(self._wires["results"].recv(65536))
-                        self._note_boot()
+                        self._take_results()
                     elif key.data == "host":
                         self._take_requests()
                     else:
@@ -202,6 +201,17 @@ class VirtualMachine:
                 if time.monotonic() > until:
                     self._gave_up("hung", f"not done after {deadline:.0f} s")
                     return
+
+    def _take_results(self) -> None:
+        """Takes all that is there.
+
+        A guest that announces a reset and asks for it at once has said so on this wire, behind
+        the files that it may have sent.
+        """
+        with contextlib.suppress(BlockingIOError):
+            while data := self._wires["results"].recv(65536, socket.MSG_DONTWAIT):
+                self.results.feed(data)
+        self._note_boot()
 
     def _note_boot(self) -> None:
         """Once the scenario's script runs: what the boot took, in processor time as well.
@@ -221,6 +231,7 @@ class VirtualMachine:
     def _watch(self) -> None:
         """Notices resets nobody announced and a console that tells of death."""
         while self._qmp.take_event("RESET"):
+            self._take_results()
             if not (self.results.expects_reset or self._interactive):
                 self._dead = "the guest reset itself"
         if self._interactive or not self.console.exists():

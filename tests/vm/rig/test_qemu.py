@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 import unittest
 from pathlib import Path
@@ -64,6 +65,32 @@ class Requirements(unittest.TestCase):
         with self.assertRaisesRegex(RigError, "shared object") as caught:
             self.require("edu")
         self.assertNotIsInstance(caught.exception, UnavailableError)
+
+
+class Reset(unittest.TestCase):
+    """A guest that resets itself, with and without a word."""
+
+    def watch(self, said: bytes) -> str:
+        """What the rig holds of a reset after these words."""
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        machine = qemu.VirtualMachine(mock.Mock(), Path(temporary.name))
+        ours, guests = socket.socketpair()
+        self.addCleanup(ours.close)
+        self.addCleanup(guests.close)
+        machine._wires["results"] = ours
+        machine._qmp = mock.Mock()
+        machine._qmp.take_event.side_effect = [True, False]
+        guests.sendall(said)
+        machine._watch()
+        return machine._dead
+
+    def test_announced_behind_a_long_file(self) -> None:
+        text = b"file log\n" + (b"A" * 75 + b"\n") * 1000 + b"end\nreboot next\n"
+        self.assertEqual(self.watch(text), "")
+
+    def test_not_announced(self) -> None:
+        self.assertIn("reset itself", self.watch(b"ok something\n"))
 
 
 class RootDisk(unittest.TestCase):
