@@ -109,20 +109,26 @@ static void test_an_excluded_vf_goes_to_the_host(void)
         fixture_done(&fixture);
 }
 
+/* A virtual function of the host has come, and waits for the host's driver. */
+static void start_giving_to_host(Fixture *fixture, const char *config)
+{
+        fixture_init(fixture, TREE, config);
+        fake_sysfs_write(fixture->machine.tree, "hosts/" VF1, "igb");
+        fixture_start(fixture);
+        fixture_settle(fixture);
+        machine_close_gate_before(&fixture->machine, OPERATION_BIND);
+        fake_sysfs_add(fixture->machine.tree, VF1_ALONE);
+        fixture_event(fixture, VF1);
+        FIXTURE_RUN_UNTIL(fixture, machine_is_at_gate(&fixture->machine));
+}
+
 /* A virtual function of the host has the time of its physical function, or that of [Defaults]. */
 static void test_time_of_the_host(const char *config, uint64_t usec)
 {
         const GroupPlan *group;
         Fixture fixture;
 
-        fixture_init(&fixture, TREE, config);
-        fake_sysfs_write(fixture.machine.tree, "hosts/" VF1, "igb");
-        fixture_start(&fixture);
-        fixture_settle(&fixture);
-        machine_close_gate_before(&fixture.machine, OPERATION_BIND);
-        fake_sysfs_add(fixture.machine.tree, VF1_ALONE);
-        fixture_event(&fixture, VF1);
-        FIXTURE_RUN_UNTIL(&fixture, machine_is_at_gate(&fixture.machine));
+        start_giving_to_host(&fixture, config);
         group = work_find_group(fixture.manager, &(GroupKey){ .number = 22 });
         ASSERT_TRUE(group);
         ASSERT_EQ(group_timeout(group), usec);
@@ -171,15 +177,8 @@ static void test_host_driver_is_slow(const char *driver, const char *state, cons
 {
         Fixture fixture;
 
-        fixture_init(&fixture, TREE, "[Defaults]\nTimeout=1s\n"
-                                     "[Claim vfs]\nMatch=pf=06:00.0 vf=0\n");
-        fake_sysfs_write(fixture.machine.tree, "hosts/" VF1, "igb");
-        fixture_start(&fixture);
-        fixture_settle(&fixture);
-        machine_close_gate_before(&fixture.machine, OPERATION_BIND);
-        fake_sysfs_add(fixture.machine.tree, VF1_ALONE);
-        fixture_event(&fixture, VF1);
-        FIXTURE_RUN_UNTIL(&fixture, machine_is_at_gate(&fixture.machine));
+        start_giving_to_host(&fixture, "[Defaults]\nTimeout=1s\n"
+                                       "[Claim vfs]\nMatch=pf=06:00.0 vf=0\n");
         FIXTURE_RUN_UNTIL(&fixture, !fixture.manager->works || !fixture.manager->works->n_open);
         machine_set_driver(&fixture.machine, VF1, driver);
         assert_override(&fixture, VF1, "igb");
